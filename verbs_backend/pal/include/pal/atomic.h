@@ -1,0 +1,41 @@
+/* pal/atomic.h - atomics, thread-locals and the spin hint.
+ * Layer:   platform; may be included by everything.
+ * Choice:  C11 <stdatomic.h>: present in gcc, clang and mingw-w64 (both thread models). 16-byte atomics do
+ *          not link there, so nothing here is wider than 8 bytes. Code names the order it needs and says what
+ *          it orders; the short names below are the only orders in use. */
+#ifndef PAL_ATOMIC_H
+#define PAL_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint32_t pal_atomic_u32;
+typedef _Atomic uint64_t pal_atomic_u64;
+typedef _Atomic bool pal_atomic_bool;
+
+#define pal_load_relaxed(p)     atomic_load_explicit((p), memory_order_relaxed)
+#define pal_load_acquire(p)     atomic_load_explicit((p), memory_order_acquire)
+#define pal_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define pal_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+#define pal_add_relaxed(p, v)   atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define pal_add_acq_rel(p, v)   atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
+#define pal_sub_acq_rel(p, v)   atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
+#define pal_swap_acq_rel(p, v)  atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+/* Strong compare-exchange; on failure *expected holds what was found. */
+#define pal_cas_acq_rel(p, expected, desired)                                                                \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,                \
+                                            memory_order_acquire)
+
+#define PAL_THREAD_LOCAL _Thread_local
+
+static inline void pal_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif
