@@ -1,0 +1,226 @@
+/* chan.h - the data half of a connected socket: a queue pair, its two queues of operations, its memory.
+ * Layer:   provider/data. Below: verbs backend. Above: sock/, through the callbacks of wsd_chan_up.
+ * Life:    created before connecting or accepting; opened when connected; broken once (first cause wins);
+ *          closed by the socket; released (queue pair and memory given back) by the connection thread;
+ *          freed with the socket's last reference.
+ * Threads: submissions from any thread; one lock per direction. Lock order: shard poll_lock -> queue lock
+ *          -> shard ready_lock; the two queue locks are taken sq first.
+ * Data path: no allocation (beyond growth of the record pool), no log, no system call of our own. */
+#ifndef WSD_CHAN_H
+#define WSD_CHAN_H
+
+#include "data/domain.h"
+#include "data/op.h"
+#include "data/shard.h"
+
+struct wsd_device;
+
+struct wsd_chan_up {
+    /* The connection is dead although nobody closed it: a request failed. Called with locks held; must
+     * only take note. */
+    void (*failed)(void *owner);
+    /* No operation is left and none can come: called once, without locks, after wsd_chan_close(). */
+    void (*idle)(void *owner);
+    /* A buffer must be deregistered and freed by a thread that may do so. Called with locks held; must
+     * only take note. */
+    void (*dispose)(void *owner);
+};
+
+struct wsd_op_list {
+    struct wsd_op *head, **tail;
+    uint32_t count;
+};
+
+struct wsd_queue {
+    struct pal_mutex lock; /* guards the rest, for sq also chan.rdma and internal requests */
+    bool stopped;          /* takes no more work requests */
+    uint32_t depth, used;  /* work requests: room, posted and not given back */
+    uint32_t reads;        /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
+    uint32_t ops;          /* operations not completed, internal ones not counted */
+    struct wsd_op_list posted, waiting;
+    struct wsd_op_list kept; /* rq, parked: flushed receives that the next QP gets first */
+    struct wsd_op *free;
+    struct wsd_op_ext *free_ext;
+    struct wsd_op_chunk *chunks;
+    struct wsd_region *last_hit;
+};
+
+/* A local registration made with WSPRegisterMemory, or an own one. */
+struct wsd_region {
+    struct wsd_mr *mr;
+    uint64_t start, end;
+    uint32_t access; /* MEM_* */
+    uint32_t lkey;
+    uint32_t send_uses; /* guarded by sq.lock */
+    uint32_t recv_uses; /* guarded by rq.lock */
+};
+
+/* Remote access granted with WSPRegisterRdmaMemory. */
+struct wsd_grant;
+
+struct wsd_chan_stats {
+    pal_atomic_u64 sends, recvs, writes, reads, bytes_sent, bytes_received, errors, queued;
+};
+
+struct wsd_chan {
+    struct wsd_device *dev;
+    struct wsd_domain *domain;
+    struct wsd_shard *shard;
+    struct vb_qp *qp;
+    struct vb_qp_caps caps;
+    uint32_t cq_reserved;
+    const struct wsd_chan_up *up;
+    void *owner;
+    SOCKET handle;          /* the switch's, for completion upcalls */
+    pal_atomic_bool silent; /* final clean-up: complete without upcalls (C20) */
+
+    _Atomic(uint32_t) cause;   /* first cause of death (Winsock code), 0 while alive */
+    _Atomic(uint32_t) pending; /* 1 while open, plus one per operation; 0 = idle */
+    bool parked;               /* guarded by both queue locks: peer is moving, keep flushed receives (8.10) */
+    /* guarded by both queue locks: closed or moved: not even an arrived message is given out */
+    bool shut;
+    bool started; /* guarded by both queue locks: this QP is connected, sends may be posted */
+
+    struct wsd_queue sq, rq;
+    struct wsd_op idle_op;
+
+    /* Regions: an array of pointers, changed under both queue locks, read under either. */
+    struct wsd_region **regions;
+    uint32_t region_count, region_room;
+    struct wsd_grant *grants;         /* guarded by sq.lock */
+    struct wsd_grant *dead_grants;    /* deregistered, but their windows wait until the QP is drained */
+    uint32_t local_nonce, peer_nonce; /* name the connection in RDMA buffer descriptors */
+
+    /* First messages (8.5). Guarded by rq.lock. */
+    uint32_t private_unpaired;       /* private receives that no WSPRecv has been paired with */
+    uint32_t private_posted;         /* private receives the device still holds */
+    struct wsd_op_list private_wait; /* paired, message not there yet */
+    struct wsd_private_buf *arrived, **arrived_tail; /* messages nobody has asked for yet */
+
+    struct pal_mutex dispose_lock;
+    uint32_t callers; /* guarded by dispose_lock: calls that use domain or grants now */
+    bool released;    /* likewise */
+    struct wsd_bounce *dispose_list;
+
+    struct wsd_chan_stats stats;
+};
+
+/* ---- life ---- */
+
+/* Shard, domain, queue pair. The queue pair is not connected yet. private_count: receives to post
+ * (accepting side). Control. */
+vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up, void *owner,
+                            struct wsd_chan **out);
+/* Post private receives. The QP can take receives (vb_conn_bind_qp() done). */
+vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count);
+/* The connection is up: operations may be submitted. */
+void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce);
+/* Record why the connection died (first caller wins; returns true to it), refuse new requests, fail what
+ * waits in software. The caller then stops the QP, which brings the posted ones back. */
+bool wsd_chan_break(struct wsd_chan *c, int cause);
+/* The socket is closed or moved: before wsd_chan_break(). */
+void wsd_chan_shut(struct wsd_chan *c);
+/* Around control calls that use the domain. False: it is given back already. */
+bool wsd_chan_enter(struct wsd_chan *c);
+void wsd_chan_leave(struct wsd_chan *c);
+/* All posted requests back? */
+bool wsd_chan_drained(struct wsd_chan *c);
+/* Harvest until drained or the deadline (pal_now_ns scale) passed. */
+bool wsd_chan_drain(struct wsd_chan *c, uint64_t deadline_ns);
+/* What an operation of this channel completes with: 0 or a Winsock code. A moved socket's receives succeed
+ * with 0 bytes (4.14). */
+#define WSD_CAUSE_MOVED 0x7FFFFFFF
+int wsd_chan_error(struct wsd_chan *c, vb_status_t st);
+/* Last resort after the QP was destroyed: complete what never came back. */
+void wsd_chan_force_out(struct wsd_chan *c);
+/* Drop the "open" reference: idle() follows when no operation is left, perhaps within this call. */
+void wsd_chan_close(struct wsd_chan *c);
+/* Destroy the QP and give back grants, regions, private buffers, CQ room. Stopped and drained. Control. */
+void wsd_chan_release(struct wsd_chan *c);
+void wsd_chan_free(struct wsd_chan *c);    /* memory only */
+void wsd_chan_dispose(struct wsd_chan *c); /* free retired bounce buffers; control */
+
+/* ---- moving (8.10) ---- */
+void wsd_chan_park(struct wsd_chan *c);          /* peer announced a move: flushed receives are kept */
+vb_status_t wsd_chan_new_qp(struct wsd_chan *c); /* drained: destroy the old QP, create the next */
+/* new QP can take receives: post the kept ones in order */
+void wsd_chan_unpark(struct wsd_chan *c);
+
+/* ---- operations: called by xfer.c, recv.c, shard.c ---- */
+void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned count); /* under poll_lock */
+/* the upcall; no locks */
+void wsd_chan_deliver(struct wsd_op *op);
+
+struct wsd_op *wsd_op_alloc_locked(struct wsd_chan *c, struct wsd_queue *q);
+void wsd_op_free_locked(struct wsd_queue *q, struct wsd_op *op);
+/* Room for `pieces`; false when out of memory. */
+bool wsd_op_room_locked(struct wsd_queue *q, struct wsd_op *op, uint32_t pieces);
+static inline struct vb_sge *wsd_op_sge(struct wsd_op *op)
+{
+    return op->ext ? op->ext->sge : op->sge;
+}
+static inline struct wsd_region **wsd_op_regions(struct wsd_op *op)
+{
+    return op->ext ? op->ext->regions : op->region;
+}
+
+static inline void wsd_op_list_init(struct wsd_op_list *l)
+{
+    l->head = NULL;
+    l->tail = &l->head;
+    l->count = 0;
+}
+static inline void wsd_op_list_push(struct wsd_op_list *l, struct wsd_op *op)
+{
+    op->next = NULL;
+    *l->tail = op;
+    l->tail = &op->next;
+    l->count++;
+}
+static inline struct wsd_op *wsd_op_list_pop(struct wsd_op_list *l)
+{
+    struct wsd_op *op = l->head;
+    if (op) {
+        l->head = op->next;
+        if (!l->head)
+            l->tail = &l->head;
+        l->count--;
+    }
+    return op;
+}
+
+/* Split: everything from `first` on moves to the end of `to`. */
+void wsd_op_list_cut(struct wsd_op_list *from, struct wsd_op *first, struct wsd_op_list *to);
+/* A chain of requests was taken only up to `bad`: the operations from there on were never started and
+ * fail. op_of_bad: the operation whose request was refused; one with earlier requests taken counts as
+ * started. Queue lock held. */
+void wsd_op_unstarted_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op_of_bad);
+
+/* Prepare ov and account the operation; from here exactly one completion follows. */
+void wsd_op_begin(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov);
+/* Take back wsd_op_begin() because nothing was started. */
+void wsd_op_undo(struct wsd_chan *c, struct wsd_op *op);
+/* Finish an operation that is on no list: visible at once (polled) or via the ready list. Queue lock held.
+ * Returns true when the shard has something to deliver. */
+bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,
+                          uint32_t bytes);
+/* Copy an arrived first message into the receive paired with it, and finish that. rq.lock held. */
+bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const struct wsd_private_buf *b);
+
+/* Post what waits in software while there is room. */
+void wsd_xfer_refill_send_locked(struct wsd_chan *c);
+void wsd_xfer_refill_recv_locked(struct wsd_chan *c);
+
+static inline bool wsd_op_is_recv(const struct wsd_op *op)
+{
+    return op->kind == WSD_OP_RECV;
+}
+
+/* Work request ids: pointer plus a tag in the low bits. Unsignaled member requests come back only
+ * when they failed or were flushed. */
+enum wsd_id_tag { WSD_ID_OP = 0, WSD_ID_MEMBER = 1, WSD_ID_PRIVATE = 2, WSD_ID_MASK = 7 };
+
+/* Send queue slots kept back for binds and invalidates, so that a full queue of sends cannot starve them. */
+#define WSD_INTERNAL_SLOTS 3u
+
+#endif

@@ -1,0 +1,311 @@
+/* complete.c - what happens when a work request comes back, and how an operation ends. Layer:
+ * provider/data. Runs under the shard's poll_lock, mostly under one queue lock: no allocation, no log, no
+ * backend call but the
+ *        chained post that refills a queue. */
+#include "base/error.h"
+#include "base/upcall.h"
+#include "data/bounce.h"
+#include "data/chan.h"
+
+#include <string.h>
+
+int wsd_chan_error(struct wsd_chan *c, vb_status_t st)
+{
+    int cause = (int)pal_load_acquire(&c->cause);
+    if (cause == WSD_CAUSE_MOVED)
+        return st == VB_OK || st == VB_E_FLUSHED ? 0 : WSAECONNABORTED;
+    return wsd_error_completion(st, cause);
+}
+
+/* ---- begin and end of an operation --------------------------------------------------------------------- */
+
+void wsd_op_begin(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov)
+{
+    op->ov = ov;
+    /* sampled here only (7.2): ov is the switch's again at completion */
+    op->notify = !((uintptr_t)ov->hEvent & 1);
+    ov->Offset = 0;
+    ov->OffsetHigh = 0;
+    /* before it can complete */
+    __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS, __ATOMIC_RELEASE);
+    pal_add_relaxed(&c->pending, 1);
+}
+
+void wsd_op_undo(struct wsd_chan *c, struct wsd_op *op)
+{
+    __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
+    atomic_fetch_sub_explicit(&c->pending, 1, memory_order_acq_rel); /* never the last: the channel is open */
+}
+
+static void release_regions_locked(struct wsd_op *op)
+{
+    struct wsd_region **regions = wsd_op_regions(op);
+    bool recv = wsd_op_is_recv(op);
+    for (uint32_t i = 0; i < op->sge_count; i++)
+        if (regions[i]) {
+            if (recv)
+                regions[i]->recv_uses--;
+            else
+                regions[i]->send_uses--;
+            regions[i] = NULL;
+        }
+}
+
+/* Where the result goes when nobody is to be told: byte count first, status last, since a poller may be
+ * reading (7.3). */
+static void store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t bytes)
+{
+    ov->OffsetHigh = error;
+    ov->Offset = 0;
+    ov->InternalHigh = bytes;
+    /* publishes the count and the error */
+    __atomic_store_n(&ov->Internal, (ULONG_PTR)error, __ATOMIC_RELEASE);
+}
+
+/* True when the channel just became idle; its last list entry is then in the ready list. */
+static bool drop_pending(struct wsd_chan *c)
+{
+    if (pal_sub_acq_rel(&c->pending, 1) != 1)
+        return false;
+    wsd_shard_push_ready(c->shard, &c->idle_op);
+    return true;
+}
+
+bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,
+                          uint32_t bytes)
+{
+    release_regions_locked(op); /* memory is free again before anybody hears of it (4.13) */
+    if (op->bounce) {
+        wsd_bounce_retire_locked(c, op->bounce);
+        op->bounce = NULL;
+    }
+    if (op->kind == WSD_OP_BIND || op->kind == WSD_OP_INVALIDATE) {
+        if (op->kind == WSD_OP_BIND)
+            wsd_op_free_locked(q, op);
+        else
+            op->internal_done = true; /* its waiter frees it */
+        return false;
+    }
+    q->ops--;
+    op->error = error;
+    op->bytes = bytes;
+    if (error)
+        pal_add_relaxed(&c->stats.errors, 1);
+    if (op->notify && !c->silent) {
+        wsd_shard_push_ready(c->shard, op);
+        return true;
+    }
+    if (op->notify)
+        wsd_shard_expected_one(c->shard);
+    store_result(op->ov, error, bytes);
+    wsd_op_free_locked(q, op);
+    return drop_pending(c);
+}
+
+void wsd_chan_deliver(struct wsd_op *op)
+{
+    struct wsd_chan *c = op->chan;
+    if (op->kind == WSD_OP_IDLE) {
+        c->up->idle(c->owner);
+        return;
+    }
+    struct wsd_shard *shard = c->shard;
+    struct wsd_queue *q = wsd_op_is_recv(op) ? &c->rq : &c->sq;
+    WSAOVERLAPPED *ov = op->ov;
+    if (c->silent) {
+        store_result(ov, op->error, op->bytes);
+    } else {
+        ov->OffsetHigh = op->error;
+        ov->Offset = 0;
+        wsd_upcall_complete(c->handle, ov, op->error, op->bytes); /* ov is not ours from here on */
+    }
+    pal_mutex_lock(&q->lock);
+    wsd_op_free_locked(q, op);
+    pal_mutex_unlock(&q->lock);
+    wsd_shard_expected_one(shard);
+    drop_pending(c);
+}
+
+/* ---- completions --------------------------------------------------------------------------------------- */
+
+/* A request failed that nobody had stopped: the connection is dead. The connection thread does the rest. */
+static void note_failure(struct wsd_chan *c, vb_status_t st)
+{
+    uint32_t none = 0;
+    if (pal_cas_acq_rel(&c->cause, &none, (uint32_t)wsd_error_cause(st)))
+        c->up->failed(c->owner);
+}
+
+/* RDMA calls for 0 bytes take their turn in the posted list and end when they reach its head. */
+static bool finish_nothings_locked(struct wsd_chan *c, struct wsd_queue *q)
+{
+    bool ready = false;
+    while (q->posted.head && q->posted.head->kind == WSD_OP_NOTHING) {
+        struct wsd_op *op = wsd_op_list_pop(&q->posted);
+        ready |= wsd_op_finish_locked(c, q, op, (uint32_t)(q->stopped ? wsd_chan_error(c, VB_E_FLUSHED) : 0),
+                                      0);
+    }
+    return ready;
+}
+
+static void count(struct wsd_chan *c, const struct wsd_op *op, uint32_t bytes)
+{
+    switch (op->kind) {
+    case WSD_OP_SEND:
+        pal_add_relaxed(&c->stats.sends, 1);
+        pal_add_relaxed(&c->stats.bytes_sent, bytes);
+        break;
+    case WSD_OP_RECV:
+        pal_add_relaxed(&c->stats.recvs, 1);
+        pal_add_relaxed(&c->stats.bytes_received, bytes);
+        break;
+    case WSD_OP_WRITE: pal_add_relaxed(&c->stats.writes, 1); break;
+    case WSD_OP_READ: pal_add_relaxed(&c->stats.reads, 1); break;
+    default: break;
+    }
+}
+
+static bool send_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct vb_wc *wc)
+{
+    struct wsd_queue *q = &c->sq;
+    struct wsd_op *head = wsd_op_list_pop(&q->posted); /* a reliable QP completes in order */
+    vb_status_t st = op->first_error != VB_OK ? (vb_status_t)op->first_error : wc->status;
+    (void)head;
+    q->used -= op->slots;
+    if (op->kind == WSD_OP_READ)
+        q->reads--;
+    op->first_error = (uint8_t)st;
+    if (st != VB_OK)
+        note_failure(c, st);
+    else if (op->kind == WSD_OP_READ && op->bounce)
+        wsd_bounce_scatter(op->bounce, wsd_op_sge(op), op->sge_count, op->bytes);
+    if (st == VB_OK)
+        count(c, op, op->bytes);
+    bool ready = wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, st), st == VB_OK ? op->bytes : 0);
+    return ready | finish_nothings_locked(c, q);
+}
+
+/* A local protection or length error of a receive is a message that did not fit: WSAEMSGSIZE (7.6).
+ * Buffers and keys were checked when the receive was submitted. Devices differ in the status they give:
+ * rxe calls it a QP operation error or an invalid request. */
+static vb_status_t recv_status(const struct vb_wc *wc)
+{
+    return wc->status == VB_E_REMOTE_OP || wc->status == VB_E_PROTECTION ? VB_E_LENGTH : wc->status;
+}
+
+static bool recv_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct vb_wc *wc)
+{
+    struct wsd_queue *q = &c->rq;
+    wsd_op_list_pop(&q->posted);
+    q->used--;
+    if (c->parked && wc->status == VB_E_FLUSHED) {
+        wsd_op_list_push(&q->kept, op); /* in posting order, for the next QP (Q27) */
+        return false;
+    }
+    if (wc->status != VB_OK)
+        note_failure(c, wc->status);
+    else if (op->bounce)
+        wsd_bounce_scatter(op->bounce, wsd_op_sge(op), op->sge_count, wc->bytes);
+    if (wc->status == VB_OK)
+        count(c, op, wc->bytes);
+    return wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, recv_status(wc)),
+                                wc->status == VB_OK ? wc->bytes : 0);
+}
+
+/* A message in a private buffer meets the receive it is paired with. */
+bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const struct wsd_private_buf *b)
+{
+    uint32_t room = 0;
+    for (uint32_t i = 0; i < op->sge_count; i++)
+        room += wsd_op_sge(op)[i].bytes;
+    if (b->arrived_bytes > room) { /* cannot happen with the switch (Q37): same end as on the device */
+        note_failure(c, VB_E_LENGTH);
+        return wsd_op_finish_locked(c, &c->rq, op, WSAEMSGSIZE, 0);
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < op->sge_count && at < b->arrived_bytes; i++) {
+        const struct vb_sge *sge = &wsd_op_sge(op)[i];
+        uint32_t n = sge->bytes < b->arrived_bytes - at ? sge->bytes : b->arrived_bytes - at;
+        memcpy((void *)(uintptr_t)sge->addr, b->bytes + at, n);
+        at += n;
+    }
+    count(c, op, b->arrived_bytes);
+    return wsd_op_finish_locked(c, &c->rq, op, 0, b->arrived_bytes);
+}
+
+static bool private_done_locked(struct wsd_chan *c, struct wsd_private_buf *b, const struct vb_wc *wc)
+{
+    c->private_posted--;
+    if (wc->status == VB_OK) {
+        b->arrived_bytes = wc->bytes;
+        struct wsd_op *op = wsd_op_list_pop(&c->private_wait);
+        if (!op) { /* the switch is late: keep it (8.5) */
+            b->next = NULL;
+            *c->arrived_tail = b;
+            c->arrived_tail = &b->next;
+            return false;
+        }
+        bool ready = wsd_chan_copy_private_locked(c, op, b);
+        wsd_domain_give_private(c->domain, b);
+        return ready;
+    }
+    wsd_domain_give_private(c->domain, b);
+    struct wsd_op *op = wsd_op_list_pop(&c->private_wait);
+    if (!op)
+        c->private_unpaired--;
+    if (c->parked && wc->status == VB_E_FLUSHED) {
+        if (op)
+            wsd_op_list_push(&c->rq.kept, op);
+        return false;
+    }
+    note_failure(c, wc->status);
+    /* A message longer than the private buffer is the peer's fault, not this receive's. */
+    vb_status_t st = recv_status(wc) == VB_E_LENGTH ? VB_E_REMOTE_OP : wc->status;
+    return op ? wsd_op_finish_locked(c, &c->rq, op, (uint32_t)wsd_chan_error(c, st), 0) : false;
+}
+
+static void refill_and_unlock(struct wsd_chan *c, struct wsd_queue *q)
+{
+    if (q->waiting.head) {
+        if (q == &c->sq)
+            wsd_xfer_refill_send_locked(c);
+        else
+            wsd_xfer_refill_recv_locked(c);
+    }
+    pal_mutex_unlock(&q->lock);
+}
+
+void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned n)
+{
+    struct wsd_chan *locked_chan = NULL;
+    struct wsd_queue *locked = NULL; /* kept over neighbours of one queue, which are the rule */
+    (void)s;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t tag = wc[i].id & WSD_ID_MASK;
+        void *object = (void *)(uintptr_t)(wc[i].id & ~(uint64_t)WSD_ID_MASK);
+        struct wsd_op *op = object;
+        struct wsd_private_buf *b = object;
+        struct wsd_chan *c = tag == WSD_ID_PRIVATE ? b->owner : op->chan;
+        struct wsd_queue *q = tag == WSD_ID_PRIVATE || wsd_op_is_recv(op) ? &c->rq : &c->sq;
+        if (q != locked) {
+            if (locked)
+                refill_and_unlock(locked_chan, locked);
+            pal_mutex_lock(&q->lock);
+            locked = q;
+            locked_chan = c;
+        }
+        if (tag == WSD_ID_MEMBER) {
+            if (op->first_error == VB_OK)
+                /* the final request of the operation follows, flushed */
+                op->first_error = (uint8_t)wc[i].status;
+        } else if (tag == WSD_ID_PRIVATE) {
+            private_done_locked(c, b, &wc[i]);
+        } else if (q == &c->rq) {
+            recv_done_locked(c, op, &wc[i]);
+        } else {
+            send_done_locked(c, op, &wc[i]);
+        }
+    }
+    if (locked)
+        refill_and_unlock(locked_chan, locked);
+}

@@ -1,0 +1,59 @@
+/* mr_cache.h - counted registrations of one protection domain, cached between uses.
+ * Layer:   provider/data.
+ * Threads: any. The lock inside is never held across a registration, a deregistration or an allocation,
+ *          because invalidation may run in a thread that is inside free() (contract 6.7).
+ * Rules:   a hit may cover more memory and more *local* rights than asked, because these keys never leave
+ *          the process; what a peer gets is a window or a registration of its own with exact bounds and
+ *          rights (peers.md W3). Invalidation works by overlap, not equality (6.7, W6). Entries in use are
+ *          marked and dropped at their last release. Bounded, least recently used goes first (W27). */
+#ifndef WSD_MR_CACHE_H
+#define WSD_MR_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pal/mutex.h"
+#include "vb/vb.h"
+
+struct wsd_mr {
+    struct wsd_mr *prev, *next; /* in the cache's list, most recently used first */
+    struct vb_mr *mr;
+    uint64_t start, end; /* [start, end) */
+    uint32_t access;
+    uint32_t users;
+    bool dead; /* never hit again; goes away with its last user */
+};
+
+struct wsd_mr_cache {
+    struct pal_mutex lock; /* guards everything below */
+    struct wsd_mr *head, *tail;
+    uint32_t entries, max_entries;
+    uint64_t bytes, max_bytes;
+    uint64_t invalidations; /* a registration that raced with one is not cached */
+    bool keeps;             /* false: deregister at the last release */
+    struct vb_pd *pd;
+};
+
+bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_entries, uint64_t max_bytes);
+/* Deregister everything. Nothing may be in use. */
+void wsd_mr_cache_fini(struct wsd_mr_cache *c);
+/* Start or stop keeping unused registrations. */
+void wsd_mr_cache_keep(struct wsd_mr_cache *c, bool keep);
+
+/* A registration that covers [addr, addr+bytes) with at least these rights; wsd_mr_put() gives it back.
+ * Errors: vb_mr_reg(). */
+vb_status_t wsd_mr_get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_t access,
+                       struct wsd_mr **out);
+/* The same, but a registration of exactly this range: what a peer may reach ends where it ends
+ * (VB_CAP_WINDOW_BOUNDS). */
+vb_status_t wsd_mr_get_exact(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_t access,
+                             struct wsd_mr **out);
+void wsd_mr_put(struct wsd_mr_cache *c, struct wsd_mr *m);
+
+enum wsd_invalidate { WSD_INVALIDATE_NONE, WSD_INVALIDATE_DONE, WSD_INVALIDATE_IN_USE };
+/* Drop every cached registration that overlaps. NONE: nothing overlapped; IN_USE: some cannot go yet, they
+ * are marked. */
+enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, size_t bytes);
+
+#endif
