@@ -1,0 +1,98 @@
+/* sw_iocp.c - a completion queue: packets in, packets out in the same order, with a blocking get.
+ * It stands for the completion port that a Windows application may have associated with its socket. */
+#include "sw_internal.h"
+
+#include <stdlib.h>
+
+struct sw_iocp {
+    struct pal_mutex lock; /* guards the ring */
+    struct pal_cond filled;
+    struct sw_packet *ring;
+    size_t capacity, first, count;
+};
+
+struct sw_iocp *sw_iocp_create(void)
+{
+    struct sw_iocp *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return NULL;
+    q->capacity = 256;
+    q->ring = calloc(q->capacity, sizeof(*q->ring));
+    if (q->ring == NULL || !pal_mutex_init(&q->lock))
+        goto err_ring;
+    if (!pal_cond_init(&q->filled))
+        goto err_lock;
+    return q;
+
+err_lock:
+    pal_mutex_fini(&q->lock);
+err_ring:
+    free(q->ring);
+    free(q);
+    return NULL;
+}
+
+void sw_iocp_destroy(struct sw_iocp *q)
+{
+    if (q == NULL)
+        return;
+    pal_cond_fini(&q->filled);
+    pal_mutex_fini(&q->lock);
+    free(q->ring);
+    free(q);
+}
+
+static bool grow_locked(struct sw_iocp *q)
+{
+    struct sw_packet *bigger = calloc(2 * q->capacity, sizeof(*bigger));
+
+    if (bigger == NULL)
+        return false;
+    for (size_t i = 0; i < q->count; i++)
+        bigger[i] = q->ring[(q->first + i) % q->capacity];
+    free(q->ring);
+    q->ring = bigger;
+    q->capacity *= 2;
+    q->first = 0;
+    return true;
+}
+
+int sw_iocp_post(struct sw_iocp *q, const struct sw_packet *packet)
+{
+    int result = 0;
+
+    pal_mutex_lock(&q->lock);
+    if (q->count == q->capacity && !grow_locked(q)) {
+        result = WSA_NOT_ENOUGH_MEMORY;
+    } else {
+        q->ring[(q->first + q->count) % q->capacity] = *packet;
+        q->count++;
+        pal_cond_signal(&q->filled);
+    }
+    pal_mutex_unlock(&q->lock);
+    return result;
+}
+
+int sw_iocp_get(struct sw_iocp *q, struct sw_packet *out, uint32_t timeout_ms)
+{
+    uint64_t deadline = sw_deadline(timeout_ms);
+    bool in_time = true;
+    int result = WSAETIMEDOUT;
+
+    pal_mutex_lock(&q->lock);
+    while (q->count == 0 && in_time) {
+        if (deadline == UINT64_MAX)
+            pal_cond_wait(&q->filled, &q->lock);
+        else
+            in_time = pal_cond_timedwait(&q->filled, &q->lock, deadline);
+    }
+    if (q->count > 0) {
+        *out = q->ring[q->first];
+        q->first = (q->first + 1) % q->capacity;
+        q->count--;
+        result = 0;
+    }
+    pal_mutex_unlock(&q->lock);
+    return result;
+}
