@@ -1,0 +1,167 @@
+/* ct_env.c - what a whole test program shares: which library, which backend, how long to wait; and the
+ * checks. */
+#include "ct.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <unistd.h>
+
+struct ct_env ct;
+
+static void *module;
+
+static unsigned long number_from(const char *name, unsigned long fallback)
+{
+    const char *text = getenv(name);
+    char *end = NULL;
+    unsigned long value = text != NULL && *text != '\0' ? strtoul(text, &end, 10) : 0;
+
+    return end != NULL && *end == '\0' && value > 0 ? value : fallback;
+}
+
+void ct_env_hold_module(void)
+{
+    if (!ct.is_loop || module != NULL)
+        return;
+    module = dlopen(ct.provider, RTLD_NOW | RTLD_LOCAL);
+    if (module == NULL) {
+        fprintf(stderr, "cannot load %s: %s\n", ct.provider, dlerror());
+        exit(2);
+    }
+    prov_loop_api_fn *api;
+    *(void **)&api = dlsym(module, "prov_loop_api");
+    if (api == NULL) {
+        fprintf(stderr, "%s is not the test module (no prov_loop_api)\n", ct.provider);
+        exit(2);
+    }
+    ct.loop = api();
+    ct.vb = ct.loop->vb;
+}
+
+void ct_env_release_module(void)
+{
+    if (module != NULL)
+        dlclose(module);
+    module = NULL;
+    ct.loop = NULL;
+    ct.vb = NULL;
+}
+
+static void on_alarm(int signal_number)
+{
+    static const char text[] = "\ncontract test: the watchdog struck: a test hangs\n";
+
+    (void)signal_number;
+    if (write(2, text, sizeof text - 1) < 0)
+        _exit(99);
+    abort();
+}
+
+int ct_env_init(bool is_loop, const char *provider, const char *address)
+{
+    ct.is_loop = is_loop;
+    ct.rounds = number_from("WSD_TEST_ROUNDS", is_loop ? 200 : 20);
+    ct.wait_ms = (uint32_t)number_from("WSD_TEST_WAIT_MS", is_loop ? 15000 : 60000);
+    ct.vb_spec = is_loop ? "loop" : "rdmacore";
+    snprintf(ct.provider, sizeof ct.provider, "%s", provider);
+    ssize_t n = readlink("/proc/self/exe", ct.program, sizeof ct.program - 1);
+    ct.program[n > 0 ? n : 0] = '\0';
+    if (is_loop) {
+        snprintf(ct.address, sizeof ct.address, "10.77.0.1");
+        snprintf(ct.other_address, sizeof ct.other_address, "10.77.0.2");
+        setenv("WSD_BACKEND", "loop", 1);
+        ct_env_hold_module();
+    } else {
+        if (address == NULL || *address == '\0')
+            address = getenv("WSD_TEST_ADDR");
+        if (address == NULL || *address == '\0') {
+            fprintf(stderr, "skipped: WSD_TEST_ADDR is not set (IPv4 address of an RDMA device)\n");
+            return 77;
+        }
+        snprintf(ct.address, sizeof ct.address, "%s", address);
+        snprintf(ct.other_address, sizeof ct.other_address, "%s", address);
+        setenv("WSD_BACKEND", "rdmacore", 1);
+        ct.vb = &vb_api_linked;
+    }
+    struct sigaction on = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &on, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return 0;
+}
+
+int ct_env_probe(void)
+{
+    struct sw_provider *p;
+    char why[512];
+    WSD_SOCKADDR_IN wanted;
+    struct sw_address known[64];
+    int result = sw_load(ct.provider, NULL, &p, why, sizeof why);
+
+    if (result != 0) {
+        fprintf(stderr, "%s: %s (%s)\n", result == WSASYSNOTREADY ? "skipped" : "failed", why,
+                sw_error_name(result));
+        return result == WSASYSNOTREADY ? 77 : 1;
+    }
+    unsigned count = sw_addresses(p, known, 64);
+    bool is_known = false;
+    if (sw_parse_address(ct.address, &wanted) == 0)
+        for (unsigned i = 0; i < count && i < 64; i++)
+            is_known |= known[i].address.sin_addr.s_addr == wanted.sin_addr.s_addr;
+    sw_unload(p, NULL, 0);
+    if (!is_known) {
+        fprintf(stderr, "skipped: %s is not an address of an RDMA device here\n", ct.address);
+        return 77;
+    }
+    struct ct_raw raw;
+    ct_raw_open(&raw);
+    ct.has_flow_control = (raw.caps.flags & VB_CAP_RECV_FLOW_CONTROL) != 0;
+    ct_raw_close(&raw);
+    return 0;
+}
+
+/* ---- checks ---- */
+
+void ct_check_(int got, int expected, const char *what, const char *file, int line)
+{
+    if (got == expected)
+        return;
+    print_error("%s\n  gave %d (%s), expected %d (%s)\n", what, got, got == 0 ? "0" : sw_error_name(got),
+                expected, expected == 0 ? "0" : sw_error_name(expected));
+    _fail(file, line);
+}
+
+void ct_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line)
+{
+    for (size_t i = 0; i < count; i++)
+        if (got == set[i])
+            return;
+    print_error("%s\n  is %d (%s), expected one of", what, got, got == 0 ? "0" : sw_error_name(got));
+    for (size_t i = 0; i < count; i++)
+        print_error(" %s", set[i] == 0 ? "0" : sw_error_name(set[i]));
+    print_error("\n");
+    _fail(file, line);
+}
+
+void ct_fail_(const char *file, int line, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    print_error("%s\n", text);
+    _fail(file, line);
+    abort(); /* not reached */
+}
+
+void ct_relax(void)
+{
+    static _Thread_local unsigned looks;
+
+    if (++looks % 64 == 0)
+        pal_sleep_ms(1);
+    else
+        pal_thread_yield();
+}

@@ -1,0 +1,326 @@
+/* fault_main.c - wsd_fault: for N = 1, 2, ... the Nth call of an operation of the backend fails, or comes
+ * late, or kills its queue pair, until the whole scenario succeeds without having met the fault. Each round
+ * must end in time, leave nothing behind, and every call may answer only what the contract has for it.
+ *
+ *   wsd_fault --provider FILE [--plan PLAN] [--iwarp] [--retry] [--verbose] [--test PATTERN]
+ *
+ *   --plan PLAN   one round with that plan (vb/vb_fault.h) instead of the sweeps: for a failure that was
+ *                 reported, with --iwarp and --retry if the report has these words
+ *   --verbose     a line for every round
+ *
+ * FILE is the test module wsdprov_loop.
+ * Exit: 0; number of failed tests; 2 for bad usage; a hang aborts with stacks. */
+#include "scenario.h"
+#include "watchdog.h"
+
+#define STALL_MS   60000u
+#define ROUNDS_MAX 2000u
+#define SHOWN_MAX  12u
+
+static struct {
+    bool is_verbose, is_iwarp;
+    char plan[256];
+} run;
+
+static void describe(void)
+{
+    fprintf(stderr, "plan \"%s\"%s, step: %s\n", run.plan, run.is_iwarp ? ", iWARP" : "", scenario_step());
+}
+
+static void configure(bool is_iwarp)
+{
+    struct loop_config c;
+
+    ct.loop->reset();
+    ct.loop->get_config(&c);
+    if (is_iwarp)
+        ct.loop->config_iwarp(&c);
+    c.aborts_on_violation = false;
+    ct.loop->set_config(&c);
+    run.is_iwarp = is_iwarp;
+}
+
+/* One round. False: the provider did something wrong. */
+static bool round_is_fine(const char *plan, bool retries, struct scenario_result *r, bool *has_fired)
+{
+    char why[256];
+
+    snprintf(run.plan, sizeof run.plan, "%s", plan);
+    configure(run.is_iwarp);
+    if (ct.loop->fault_set(plan, why, sizeof why) != VB_OK) {
+        fprintf(stderr, "plan \"%s\": %s\n", plan, why);
+        exit(2);
+    }
+    watchdog_pat();
+    scenario_run(retries, r);
+    *has_fired = r->fired != 0;
+    if (run.is_verbose || r->complaint[0] != '\0')
+        printf("%s \"%s\"%s%s: hit %s; %s%s%s%s%s\n", r->complaint[0] != '\0' ? "FAIL" : "ok  ", plan,
+               run.is_iwarp ? " iwarp" : "", retries ? " retry" : "", *has_fired ? r->fired_op : "nothing",
+               r->is_complete ? "complete" : "stopped at ", r->is_complete ? "" : fault_call_name(r->failed),
+               r->is_complete ? "" : " with ", r->is_complete ? "" : sw_error_name(r->error),
+               r->complaint[0] != '\0' ? "" : ".");
+    if (r->complaint[0] != '\0')
+        printf("     %s\n", r->complaint);
+    return r->complaint[0] == '\0';
+}
+
+struct sweep {
+    const char *op, *action;
+    bool is_iwarp, retries;
+    bool must_complete; /* late things are no failures */
+    unsigned step;      /* look at every so-manieth call */
+};
+
+static unsigned sweep(const struct sweep *w)
+{
+    unsigned bad = 0, rounds = 0, complete = 0;
+
+    run.is_iwarp = w->is_iwarp;
+    for (unsigned n = 1;; n += w->step) {
+        char plan[64];
+        struct scenario_result r;
+        bool has_fired;
+        snprintf(plan, sizeof plan, "%s:%u:%s", w->op, n, w->action);
+        bool is_fine = round_is_fine(plan, w->retries, &r, &has_fired);
+        if (is_fine && w->must_complete && !r.is_complete) {
+            printf("FAIL \"%s\": nothing failed, yet %s answered %s\n", plan, fault_call_name(r.failed),
+                   sw_error_name(r.error));
+            is_fine = false;
+        }
+        bad += !is_fine;
+        rounds++;
+        complete += r.is_complete;
+        if (!has_fired) {
+            if (!r.is_complete) {
+                printf("FAIL \"%s\": no fault was met, yet %s answered %s\n", plan, fault_call_name(r.failed),
+                       sw_error_name(r.error));
+                bad++;
+            }
+            break;
+        }
+        if (n > ROUNDS_MAX || bad >= SHOWN_MAX)
+            break;
+    }
+    printf("     %s:N:%s%s%s: %u rounds, %u of them complete, %u bad\n", w->op, w->action,
+           w->is_iwarp ? " iwarp" : "", w->retries ? " retry" : "", rounds, complete, bad);
+    return bad;
+}
+
+/* ---- the tests ---- */
+
+static const char *const call_ops[] = {
+    "open",        "addr_list",   "route",        "dev_open",     "pd_create",  "mr_reg",    "mw_alloc",
+    "cq_create",   "cq_arm",      "qp_create",    "post_send",    "post_recv",  "cm_create", "listen",
+    "conn_create", "conn_reject", "conn_bind_qp", "conn_connect", "conn_accept"};
+#define CALL_OPS (sizeof call_ops / sizeof call_ops[0])
+
+static void the_scenario_succeeds_when_nothing_fails(void **state)
+{
+    struct scenario_result r;
+    bool has_fired;
+
+    (void)state;
+    for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++) {
+        run.is_iwarp = is_iwarp != 0;
+        assert_true(round_is_fine("", false, &r, &has_fired));
+        if (!r.is_complete)
+            ct_fail("%s answered %s", fault_call_name(r.failed), sw_error_name(r.error));
+    }
+}
+
+static void any_call_that_fails_is_reported_and_cleared_away(void **state)
+{
+    (void)state;
+    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .step = 1}), 0);
+    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .is_iwarp = true, .step = 1}), 0);
+}
+
+static void a_call_that_was_refused_succeeds_the_second_time(void **state)
+{
+    (void)state;
+    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true, .step = 1}), 0);
+    assert_int_equal(
+        sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true, .is_iwarp = true, .step = 1}),
+        0);
+}
+
+static void every_operation_may_fail_with_each_of_its_statuses(void **state)
+{
+    static const struct {
+        const char *op, *action;
+    } rows[] = {
+        {"open", "fail=VB_E_NOMEM"},
+        {"open", "fail=VB_E_DENIED"},
+        {"dev_open", "fail=VB_E_ADDRNOTAVAIL"},
+        {"dev_open", "fail=VB_E_NODEV"},
+        {"pd_create", "fail=VB_E_FATAL"},
+        {"mr_reg", "fail=VB_E_FAULT"},
+        {"mr_reg", "fail=VB_E_INVAL"},
+        {"mw_alloc", "fail=VB_E_NOTSUP"},
+        {"cq_create", "fail=VB_E_INVAL"},
+        {"qp_create", "fail=VB_E_INVAL"},
+        {"post_send", "fail=VB_E_AGAIN"},
+        {"post_send", "fail=VB_E_STATE"},
+        {"post_send", "fail=VB_E_INVAL"},
+        {"post_recv", "fail=VB_E_AGAIN"},
+        {"post_recv", "fail=VB_E_STATE"},
+        {"post_recv", "fail=VB_E_INVAL"},
+        {"listen", "fail=VB_E_ADDRINUSE"},
+        {"listen", "fail=VB_E_ADDRNOTAVAIL"},
+        {"listen", "fail=VB_E_NODEV"},
+        {"conn_create", "fail=VB_E_ADDRNOTAVAIL"},
+        {"conn_bind_qp", "fail=VB_E_STATE"},
+        {"conn_bind_qp", "fail=VB_E_INVAL"},
+        {"conn_connect", "fail=VB_E_UNREACH"},
+        {"conn_connect", "fail=VB_E_TIMEOUT"},
+        {"conn_connect", "fail=VB_E_STATE"},
+        {"conn_accept", "fail=VB_E_STATE"},
+        {"conn_accept", "fail=VB_E_RESET"},
+        {"conn_accept", "fail=VB_E_FATAL"},
+        {"cm_create", "fail=VB_E_FATAL"},
+        {"cq_arm", "fail"},
+    };
+    unsigned bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        bad += sweep(&(struct sweep){.op = rows[i].op, .action = rows[i].action, .step = 1});
+    assert_int_equal(bad, 0);
+}
+
+/* The Nth and all later calls of an operation: error paths inside error paths. */
+static void an_operation_that_always_fails_ends_in_documented_errors(void **state)
+{
+    unsigned bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < CALL_OPS; i++)
+        for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++) {
+            struct scenario_result r;
+            bool has_fired;
+            char plan[64];
+            snprintf(plan, sizeof plan, "%s:0:fail", call_ops[i]);
+            run.is_iwarp = is_iwarp != 0;
+            bad += !round_is_fine(plan, false, &r, &has_fired);
+        }
+    assert_int_equal(bad, 0);
+}
+
+static void two_calls_in_a_row_may_fail(void **state)
+{
+    unsigned bad = 0;
+    bool has_fired = true;
+
+    (void)state;
+    run.is_iwarp = false;
+    for (unsigned n = 1; has_fired && n < ROUNDS_MAX && bad < SHOWN_MAX; n++) {
+        struct scenario_result r;
+        char plan[64];
+        snprintf(plan, sizeof plan, "any:%u:fail,any:%u:fail,any:%u:fail", n, n + 1, n + 3);
+        bad += !round_is_fine(plan, n % 2 == 0, &r, &has_fired);
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void whatever_comes_late_still_comes(void **state)
+{
+    unsigned bad = 0;
+
+    (void)state;
+    bad += sweep(&(struct sweep){.op = "any", .action = "late=25", .must_complete = true, .step = 3});
+    bad += sweep(&(struct sweep){.op = "cq_poll", .action = "late=25", .must_complete = true, .step = 1});
+    bad += sweep(&(struct sweep){.op = "cm_poll", .action = "late=25", .must_complete = true, .step = 1});
+    bad += sweep(&(struct sweep){
+        .op = "cm_poll", .action = "late=25", .must_complete = true, .is_iwarp = true, .step = 1});
+    assert_int_equal(bad, 0);
+}
+
+static void a_queue_pair_that_dies_ends_everything_on_it(void **state)
+{
+    static const char *const ops[] = {"post_send", "post_recv", "conn_bind_qp", "conn_connect",
+                                      "conn_accept"};
+    unsigned bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++)
+            bad += sweep(
+                &(struct sweep){.op = ops[i], .action = "flush", .is_iwarp = is_iwarp != 0, .step = 1});
+    assert_int_equal(bad, 0);
+}
+
+/* ---- program ---- */
+
+static void settings(void)
+{
+    static const char *const values[][2] = {
+        {"WSD_BACKEND", "loop+fault"}, {"WSD_CONNECT_TIMEOUT_MS", "1500"},
+        {"WSD_CLOSE_GRACE_MS", "200"}, {"WSD_DUPLICATE_EXPIRY_MS", "1500"},
+        {"WSD_SEND_DEPTH", "8"},       {"WSD_RECV_DEPTH", "4"},
+        {"WSD_LOG", "error"},
+    };
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        setenv(values[i][0], values[i][1], 1);
+}
+
+static int one_plan(const char *plan, bool retries)
+{
+    struct scenario_result r;
+    bool has_fired;
+
+    run.is_verbose = true;
+    return round_is_fine(plan, retries, &r, &has_fired) ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_scenario_succeeds_when_nothing_fails),
+        cmocka_unit_test(any_call_that_fails_is_reported_and_cleared_away),
+        cmocka_unit_test(a_call_that_was_refused_succeeds_the_second_time),
+        cmocka_unit_test(every_operation_may_fail_with_each_of_its_statuses),
+        cmocka_unit_test(an_operation_that_always_fails_ends_in_documented_errors),
+        cmocka_unit_test(two_calls_in_a_row_may_fail),
+        cmocka_unit_test(whatever_comes_late_still_comes),
+        cmocka_unit_test(a_queue_pair_that_dies_ends_everything_on_it),
+    };
+    const char *provider = NULL, *plan = NULL;
+    bool is_iwarp = false, retries = false;
+    int result;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--provider") == 0 && i + 1 < argc) {
+            provider = argv[++i];
+        } else if (strcmp(argv[i], "--plan") == 0 && i + 1 < argc) {
+            plan = argv[++i];
+        } else if (strcmp(argv[i], "--test") == 0 && i + 1 < argc) {
+            cmocka_set_test_filter(argv[++i]);
+        } else if (strcmp(argv[i], "--iwarp") == 0) {
+            is_iwarp = true;
+        } else if (strcmp(argv[i], "--retry") == 0) {
+            retries = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            run.is_verbose = true;
+        } else {
+            provider = NULL;
+            break;
+        }
+    }
+    if (provider == NULL) {
+        fprintf(stderr, "usage: wsd_fault --provider FILE [--plan PLAN] [--iwarp] [--retry] [--verbose] "
+                        "[--test PATTERN]\n");
+        return 2;
+    }
+    result = ct_env_init(true, provider, NULL);
+    if (result != 0)
+        return result;
+    settings();
+    watchdog_start(STALL_MS, describe);
+    scenario_init();
+    run.is_iwarp = is_iwarp;
+    result = plan != NULL ? one_plan(plan, retries) : cmocka_run_group_tests_name("fault", tests, NULL, NULL);
+    watchdog_stop();
+    return result;
+}

@@ -1,0 +1,77 @@
+#!/bin/bash
+# run.sh [SECONDS [DIRECTORY]] - builds the fuzz targets with clang and runs each for SECONDS (default 60).
+# DIRECTORY (default: a fresh one, removed afterwards) keeps what was found: TARGET.corpus, and inputs that
+# crashed a target as TARGET-crash-*. Exit status: 0 nothing found; 1 a crash; 77 no clang with libFuzzer.
+set -euo pipefail
+
+seconds=${1:-60} out=${2:-}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$here/../..
+if [[ -z $out ]]; then
+    out=$(mktemp -d)
+    trap 'rm -rf "$out"' EXIT
+fi
+mkdir -p "$out"
+
+flags=(-g -O1 -std=c11 -D_GNU_SOURCE -I"$root/provider" -I"$root/provider/include" -I"$root/verbs_backend"
+    -I"$root/verbs_backend/include" -I"$root/verbs_backend/pal/include"
+    -I"$root/verbs_backend/pal/posix/include")
+checks=-fsanitize=address,undefined
+probe='int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }'
+if ! clang -fsanitize=fuzzer,address -x c - -o "$out/probe" <<<"$probe" >/dev/null 2>&1; then
+    echo "skipped: no clang with libFuzzer (Debian: apt-get install clang)"
+    exit 77
+fi
+
+# The provider and what it stands on, without backends: what the decoders' files refer to.
+build_rest() {
+    mkdir -p "$out/rest"
+    (cd "$out/rest" && clang "${flags[@]}" -c "$root"/provider/{base,data,sock,spi}/*.c \
+        "$root"/verbs_backend/*.c "$root"/verbs_backend/{hook,pal/posix}/*.c)
+    rm -f "$out/rest.a"
+    ar rcs "$out/rest.a" "$out"/rest/*.o
+}
+
+# build TARGET SOURCE - the file with the decoder is compiled once more, with checks and with coverage for the
+# fuzzer; the rest of the provider comes from the archive.
+build() {
+    clang "${flags[@]}" "$checks,fuzzer" -fno-sanitize-recover=all "$here/$1.c" "$root/provider/$2" \
+        "$out/rest.a" -o "$out/$1" -lpthread -ldl
+}
+
+# seed TARGET NAME HEX - an input to start from.
+seed() {
+    mkdir -p "$out/$1.corpus"
+    python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' "$3" >"$out/$1.corpus/$2"
+}
+
+build_rest
+build fuzz_conn_wire sock/conn_wire.c
+build fuzz_descriptor data/grant.c
+zeros=000000000000000000000000
+seed fuzz_conn_wire connect "5744010104 01 c001 1b58 9abc 0a000001 $zeros 0a000002 $zeros 0102030405060708"
+seed fuzz_conn_wire move "5744010204 00 0000 1122334455667788 99aabbccddeeff01"
+seed fuzz_conn_wire resume "5744010306 00 beef 1122334455667788 99aabbccddeeff01"
+seed fuzz_conn_wire accept "5744010401 00 0201 0102030405060708"
+seed fuzz_conn_wire reject "5744010502 000000"
+seed fuzz_conn_wire abandon "5744010604 00 0000 1122334455667788 99aabbccddeeff01"
+seed fuzz_descriptor both "01030000 a1b2c3d4 0123456789abcdef 00100002 cafef00d"
+
+# fuzz TARGET - one line when nothing was found, everything when something was.
+fuzz() {
+    local log=$out/$1.log
+    "$out/$1" -max_total_time="$seconds" -max_len=256 -timeout=10 -print_final_stats=1 -verbosity=0 \
+        -artifact_prefix="$out/$1-" "$out/$1.corpus" >"$log" 2>&1 || {
+        cat "$log"
+        return 1
+    }
+    echo "$1: nothing found in $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs ($seconds s)"
+}
+
+status=0
+fuzz fuzz_conn_wire || status=1
+fuzz fuzz_descriptor || status=1
+for file in "$out"/*-crash-* "$out"/*-timeout-*; do
+    [[ ! -e $file ]] || { basename "$file" && od -An -v -tx1 "$file"; }
+done
+exit "$status"

@@ -1,0 +1,91 @@
+/* usage.c - see usage.h. Linux: /proc and the allocator's own count. */
+#include "usage.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pal/memory.h"
+#include "pal/time.h"
+#include "prov_loop.h"
+
+/* Present in sanitizer runtimes only. */
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static unsigned count_entries(const char *directory, const char *prefix)
+{
+    DIR *d = opendir(directory);
+    unsigned count = 0;
+
+    if (d == NULL)
+        return 0;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        count += strncmp(e->d_name, prefix, strlen(prefix)) == 0 && e->d_name[0] != '.';
+    closedir(d);
+    return count;
+}
+
+static size_t heap_in_use(void)
+{
+    if (__sanitizer_get_current_allocated_bytes != NULL)
+        return __sanitizer_get_current_allocated_bytes();
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+static unsigned objects_of(const struct loop_counts *c)
+{
+    return c->backends + c->devs + c->pds + c->mrs + c->mws + c->cqs + c->qps + c->cms + c->conns +
+           c->listeners;
+}
+
+void usage_take(const struct prov_loop_api *loop, struct usage *out)
+{
+    char prefix[64];
+
+    memset(out, 0, sizeof *out);
+    if (loop != NULL) {
+        struct loop_counts c;
+        loop->get_counts(&c);
+        out->loop_objects = objects_of(&c);
+        out->loop_violations = c.violations;
+    }
+    snprintf(prefix, sizeof prefix, "openwsd-%u-socket-", (unsigned)geteuid());
+    out->records = count_entries("/dev/shm", prefix);
+    out->fds = count_entries("/proc/self/fd", "") - 1; /* without the one that reads the directory */
+    out->threads = count_entries("/proc/self/task", "");
+    out->heap_bytes = heap_in_use();
+    out->resident_bytes = __sanitizer_get_current_allocated_bytes != NULL ? 0 : pal_resident_bytes();
+}
+
+void usage_print(const char *when, const struct usage *u)
+{
+    printf("%-14s resident %zu KiB, heap %zu bytes, %u fds, %u threads, %u records, %u loop objects\n", when,
+           u->resident_bytes / 1024, u->heap_bytes, u->fds, u->threads, u->records, u->loop_objects);
+    fflush(stdout);
+}
+
+bool usage_back_at(const struct prov_loop_api *loop, const struct usage *before, uint32_t wait_ms)
+{
+    uint64_t deadline = pal_now_ns() + (uint64_t)wait_ms * 1000000u;
+    struct usage now;
+
+    for (;;) {
+        usage_take(loop, &now);
+        /* records: other programs of this user make some too, but none of them for long */
+        if (now.fds <= before->fds && now.threads <= before->threads && now.records <= before->records &&
+            now.loop_objects <= before->loop_objects)
+            return true;
+        if (pal_now_ns() >= deadline)
+            break;
+        pal_sleep_ms(1);
+    }
+    fprintf(stderr, "left over: ");
+    usage_print("before", before);
+    usage_print("now", &now);
+    if (loop != NULL && now.loop_objects > before->loop_objects)
+        (void)loop->nothing_alive();
+    return false;
+}
