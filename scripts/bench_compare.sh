@@ -1,0 +1,436 @@
+#!/bin/bash
+# scripts/bench_compare.sh - raw verbs, the SAN provider, perftest, rsockets and TCP side by side in one
+# session. It owns the alternation of runs, the servers it starts, and the files in its output directory.
+# Figures are judged by bench/compare.awk against bench/targets.tsv. Needs an RDMA device: start it through
+# scripts/bench.sh --compare.
+set -euo pipefail
+
+SELF=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BENCH=$SELF/../bench
+WSDBENCH=${WSDBENCH:-$(command -v wsdbench || true)}
+
+usage() {
+    cat <<'TEXT'
+usage: wsdbench compare [OPTION]...   (scripts/bench.sh --compare [OPTION]... does the set-up too)
+  --addr IP       address of the RDMA device (default: $WSD_TEST_RXE_ADDR, $WSD_TEST_SIW_ADDR)
+  --check         exit 1 when a target of bench/targets.tsv is missed
+  --quick         one round, few iterations, no sweep over sizes: a smoke test, figures are rough
+  --rounds N      alternating rounds (5)
+  --budget S      stop starting rounds after this many seconds, three rounds are always run (600);
+                  the sweep over sizes gets three minutes more
+  --idle N        idle sockets in the latency and memory figures (1000)
+  --only REGEX    measure only matching jobs, for example '^lat_poll' or 'bw.write'
+  --no-sweep      no plots over message size
+  --targets FILE  another list of targets
+  --out DIR       where results go (default build/bench-results): samples.tsv, ratios.txt, ratios.csv,
+                  ratios.json, environment.json, latency.svg, bandwidth.svg
+Latencies are one way and typical (the median of a run), throughput is MB/s of 10^6 bytes; each figure is
+the median over the rounds.
+TEXT
+}
+
+addr=${WSD_TEST_RXE_ADDR:-${WSD_TEST_SIW_ADDR:-}} check=0 quick='' rounds=5 budget=600 idle=1000
+sweep=yes only=. targets=$BENCH/targets.tsv out=${WSD_GUEST_OUT:-build/bench-results}
+
+parse_options() {
+    while (($# > 0)); do
+        case $1 in
+        -h | --help) usage && exit 0 ;;
+        --check) check=1 ;;
+        --quick) quick=yes ;;
+        --no-sweep) sweep='' ;;
+        --addr | --rounds | --budget | --idle | --only | --targets | --out)
+            (($# > 1)) || fail "$1 needs a value"
+            set_option "$1" "$2"
+            shift
+            ;;
+        *) fail "unknown option $1 (see --help)" ;;
+        esac
+        shift
+    done
+    [[ $rounds$budget$idle =~ ^[0-9]+$ ]] || fail "--rounds, --budget and --idle take numbers"
+    [[ -n $addr ]] || fail "no RDMA device is known: give --addr, or use scripts/bench.sh --compare"
+    [[ -x $WSDBENCH ]] || fail "no wsdbench: start me as 'wsdbench compare'"
+}
+
+set_option() {
+    case $1 in
+    --addr) addr=$2 ;;
+    --rounds) rounds=$2 ;;
+    --budget) budget=$2 ;;
+    --idle) idle=$2 ;;
+    --only) only=$2 ;;
+    --targets) targets=$2 ;;
+    --out) out=$2 ;;
+    esac
+}
+
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+note() { echo "compare: $*" >&2; }
+
+# --- running one thing -------------------------------------------------------------------------------------
+server_pid=''
+end_server() {
+    [[ -n $server_pid ]] || return 0
+    kill "$server_pid" 2>/dev/null || true
+    wait "$server_pid" 2>/dev/null || true
+    server_pid=''
+}
+trap end_server EXIT
+trap 'exit 130' INT TERM
+
+round=0
+# sample NAME VALUE
+sample() {
+    if [[ $2 =~ ^[0-9]+(\.[0-9]+)?$ ]]; then
+        printf '%s\t%s\t%s\n' "$round" "$1" "$2" >>"$out/samples.tsv"
+    else
+        note "round $round: no figure for $1 ($last_error)"
+    fi
+}
+
+last_error='' begun=0
+# ours WHAT... - runs wsdbench and leaves its table in $answer.
+ours() {
+    last_error=''
+    answer=$(timeout 120 "$WSDBENCH" "$@" --addr "$addr" --quiet 2>"$work/stderr") ||
+        last_error="wsdbench $*: $(tail -n 1 "$work/stderr")"
+}
+
+# Columns of the last row of the table in $answer, by number.
+column() { awk -v c="$1" '/^ *[0-9]/ { v = $c } END { print v }' <<<"$answer"; }
+
+port=19000
+# pair CLIENT_SUFFIX COMMAND... - starts COMMAND as a server, then COMMAND CLIENT_SUFFIX as a client until it
+# can connect, and leaves the client's output in $answer. PORT in the words is replaced by a fresh port.
+pair() {
+    local suffix=$1 try
+    shift
+    port=$((port + 1))
+    local -a command=("${@//PORT/$port}")
+    read -ra suffix <<<"$suffix"
+    last_error=''
+    timeout 120 "${command[@]}" >"$work/server" 2>&1 &
+    server_pid=$!
+    for try in 1 2 3 4 5 6; do
+        sleep 0.3
+        if answer=$(timeout 100 "${command[@]}" "${suffix[@]}" 2>"$work/stderr") &&
+            [[ $answer =~ [0-9] ]]; then
+            wait "$server_pid" 2>/dev/null || true
+            server_pid=''
+            return 0
+        fi
+        sleep 0.$try
+    done
+    last_error="${command[*]}: $(tail -n 1 "$work/stderr" "$work/server" | tr '\n' ' ')"
+    end_server
+    answer=''
+}
+
+# perftest PROGRAM ARGUMENT... - over rdma_cm, as we connect.
+perftest() {
+    local program=$1
+    shift
+    pair "$addr" "$program" -R -F -p PORT "$@"
+}
+
+# rstream prints: name bytes xfers iters total time Gb/sec usec/xfer (one way).
+stream() {
+    local kind=$1 size=$2 count=$3 iterations=$4
+    local -a plain=()
+    [[ $kind == rsockets ]] || plain=(-T s)
+    pair "-s $addr" rstream "${plain[@]}" -p PORT -S "$size" -C "$count" -I "$iterations"
+}
+stream_us() { awk '$2 ~ /^[0-9]/ && NF >= 8 { v = $NF } END { print v }' <<<"$answer"; }
+
+to_mb() { awk -v size="$1" -v us="$2" 'BEGIN { if (us + 0 > 0) printf "%.3f", size / us }'; }
+
+# perftest's MB is 2^20 bytes.
+perftest_mb() { awk -v v="$(column 4)" 'BEGIN { if (v != "") printf "%.3f", v * 1.048576 }'; }
+
+# --- the figures -------------------------------------------------------------------------------------------
+# Each function measures one figure for one way of doing it: fn WHO [...]. WHO: raw, san, perftest, rsockets,
+# tcp; *_as_perftest: with the inline size that perftest really has on this device.
+inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100
+depth=16
+
+lat_poll() {
+    case $1 in
+    raw) ours lat --layer raw --iters "$lat_iters" --warmup 500 && sample lat64.poll.raw "$(column 4)" ;;
+    san) ours lat --layer san --iters "$lat_iters" --warmup 500 && sample lat64.poll.san "$(column 4)" ;;
+    raw_as_perftest)
+        ours lat --layer raw --inline "$inline" --iters "$lat_iters" --warmup 500
+        sample lat64.poll.raw_as_perftest "$(column 4)"
+        ;;
+    san_as_perftest)
+        WSD_INLINE=$inline ours lat --layer san --iters "$lat_iters" --warmup 500
+        sample lat64.poll.san_as_perftest "$(column 4)"
+        ;;
+    perftest)
+        perftest ib_send_lat -s 64 -n "$lat_iters" -I "$inline"
+        sample lat64.poll.perftest "$(column 5)"
+        ;;
+    rsockets | tcp)
+        stream "$1" 64 1 "$lat_iters"
+        sample "lat64.poll.$1" "$(stream_us)"
+        ;;
+    esac
+}
+
+lat_upcall() {
+    case $1 in
+    raw_as_perftest)
+        ours lat --layer raw --notify upcall --inline "$inline" --iters "$upcall_iters"
+        sample lat64.upcall.raw_as_perftest "$(column 4)"
+        ;;
+    san_as_perftest)
+        WSD_INLINE=$inline ours lat --layer san --notify upcall --iters "$upcall_iters"
+        sample lat64.upcall.san_as_perftest "$(column 4)"
+        ;;
+    san_port)
+        WSD_INLINE=$inline ours lat --layer san --notify upcall --wake port --iters "$upcall_iters"
+        sample lat64.upcall.san_port "$(column 4)"
+        ;;
+    perftest)
+        perftest ib_send_lat -e -s 64 -n "$upcall_iters" -I "$inline"
+        sample lat64.upcall.perftest "$(column 5)"
+        ;;
+    esac
+}
+
+bw() {
+    local op=$1 who=$2
+    local -a more=()
+    case $who in
+    raw | san)
+        ours bw --layer "$who" --op "$op" --depth "$depth" --iters "$bw_iters" --inline "$inline"
+        sample "bw64k.$op.$who" "$(column 4)"
+        ;;
+    perftest)
+        case $op in
+        send) more=(-r $((2 * depth))) ;;
+        read) more=(-o 16) ;;
+        esac
+        perftest "ib_${op}_bw" -s 65536 -n "$bw_iters" -t "$depth" -Q 1 "${more[@]}"
+        sample "bw64k.$op.perftest" "$(perftest_mb)"
+        ;;
+    rsockets | tcp)
+        stream "$who" 65536 $((bw_iters / 8)) 4
+        sample "bw64k.stream.$who" "$(to_mb 65536 "$(stream_us)")"
+        ;;
+    esac
+}
+
+# reg prints a row for each kind: bytes iterations what cache min typical ...
+reg_row() { awk -v what="$1" -v cache="$2" '$3 == what && $4 == cache { print $6 }' <<<"$answer"; }
+reg() {
+    ours reg --layer "$1" --iters "$reg_iters"
+    if [[ $1 == raw ]]; then
+        sample reg64k.rdma.raw "$(reg_row rdma none)"
+        sample reg64k.local.raw "$(reg_row local none)"
+        sample reg64k.window.raw "$(reg_row window none)"
+    else
+        sample reg64k.rdma.san "$(reg_row rdma cached)"
+        sample reg64k.rdma_cold.san "$(reg_row rdma cold)"
+        sample reg64k.local.san "$(reg_row local cached)"
+    fi
+}
+
+# The larger of "client 1.5 KiB, server 1.6 KiB".
+idle_memory() {
+    sed -nE 's/^# resident memory.*client ([0-9.]+) KiB, server ([0-9.]+) KiB.*/\1 \2/p' <<<"$answer" |
+        awk '{ print ($1 + 0 > $2 + 0 ? $1 : $2) }'
+}
+
+# The same run without and with idle sockets, one after the other; the second also weighs them.
+idle_sockets() {
+    ours lat --layer san --iters "$lat_iters" --warmup 500
+    sample lat64.noidle.san "$(column 4)"
+    ours lat --layer san --iters "$lat_iters" --warmup 500 --idle "$idle" --rss
+    sample lat64.idle.san "$(column 4)"
+    sample rss.idle.san "$(idle_memory)"
+}
+
+connects() {
+    ours connect --layer "$1" --iters "$connect_iters"
+    sample "connect.rate.$1" "$(column 2)"
+    sample "connect.typical_us.$1" "$(column 4)"
+}
+
+# One name for each figure of a round, in the order of odd rounds; even rounds go backwards.
+round_jobs() {
+    cat <<'JOBS'
+lat_poll raw
+lat_poll san
+lat_poll raw_as_perftest
+lat_poll san_as_perftest
+lat_poll perftest
+lat_poll rsockets
+lat_poll tcp
+lat_upcall raw_as_perftest
+lat_upcall san_as_perftest
+lat_upcall san_port
+lat_upcall perftest
+bw send raw
+bw send san
+bw send perftest
+bw send rsockets
+bw send tcp
+bw write raw
+bw write san
+bw write perftest
+bw read raw
+bw read san
+bw read perftest
+reg raw
+reg san
+connects raw
+connects san
+idle_sockets
+JOBS
+}
+
+# The heavy ones do not need every round.
+is_due() {
+    case $1 in
+    idle_sockets) ((round <= 3)) ;;
+    connects) ((round <= 3)) ;;
+    *) true ;;
+    esac
+}
+
+run_round() {
+    local -a jobs=() words=()
+    local job start=$SECONDS
+    mapfile -t jobs < <(round_jobs | if ((round % 2)); then cat; else tac; fi)
+    for job in "${jobs[@]}"; do
+        [[ ${job// /.} =~ $only ]] || continue
+        read -ra words <<<"$job"
+        is_due "${words[0]}" || continue
+        [[ ! -t 2 ]] || printf '\rcompare: round %s of %s: %-40s' "$round" "$rounds" "$job" >&2
+        "${words[@]}"
+    done
+    [[ ! -t 2 ]] || printf '\r%70s\r' '' >&2
+    note "round $round of $rounds took $((SECONDS - start)) s"
+}
+
+# --- over sizes --------------------------------------------------------------------------------------------
+sizes=(64 256 1024 4096 16384 65536 262144 1048576)
+
+# Fewer iterations for larger messages: about as many bytes each.
+lat_count() { echo $(($1 <= 4096 ? 400 : $1 <= 65536 ? 60 : 12)); }
+bw_count() { echo $(($1 <= 4096 ? 2000 : $1 <= 65536 ? 300 : 30)); }
+
+sweep_size() {
+    local size=$1 who
+    for who in raw san; do
+        ours lat --layer "$who" --sizes "$size" --iters "$(lat_count "$size")" --warmup 20
+        sample "sweep.lat.$size.$who" "$(column 4)"
+        ours bw --layer "$who" --sizes "$size" --iters "$(bw_count "$size")" --depth "$depth"
+        sample "sweep.bw.$size.$who" "$(column 4)"
+    done
+    perftest ib_send_lat -s "$size" -n "$(lat_count "$size")"
+    sample "sweep.lat.$size.perftest" "$(column 5)"
+    perftest ib_send_bw -s "$size" -n "$(bw_count "$size")" -t "$depth" -r $((2 * depth)) -Q 1
+    sample "sweep.bw.$size.perftest" "$(perftest_mb)"
+    for who in rsockets tcp; do
+        stream "$who" "$size" 1 "$(lat_count "$size")"
+        sample "sweep.lat.$size.$who" "$(stream_us)"
+        stream "$who" "$size" $(($(bw_count "$size") / 6)) 3
+        sample "sweep.bw.$size.$who" "$(to_mb "$size" "$(stream_us)")"
+    done
+}
+
+# sweep_table lat|bw - size and one column for each way, "nan" where there is nothing.
+sweep_table() {
+    awk -F '\t' -v what="$1" '
+        BEGIN { n = split("raw san perftest rsockets tcp", who, " ") }
+        { split($2, part, ".") }
+        part[1] == "sweep" && part[2] == what {
+            v[part[3], part[4]] = $3
+            if (!(part[3] in seen)) order[++m] = part[3]
+            seen[part[3]] = 1
+        }
+        END {
+            for (i = 1; i <= m; i++) {
+                line = order[i]
+                for (j = 1; j <= n; j++)
+                    line = line " " ((order[i], who[j]) in v ? v[order[i], who[j]] : "nan")
+                print line
+            }
+        }' "$out/samples.tsv" | sort -n
+}
+
+run_sweep() {
+    local start=$SECONDS size
+    round=1
+    for size in "${sizes[@]}"; do
+        if ((SECONDS - begun > budget + 180)); then
+            note "no time is left: the sweep ends before $size bytes"
+            break
+        fi
+        [[ ! -t 2 ]] || printf '\rcompare: sweep, %s bytes%30s' "$size" '' >&2
+        sweep_size "$size"
+    done
+    [[ ! -t 2 ]] || printf '\r%70s\r' '' >&2
+    note "the sweep over sizes took $((SECONDS - start)) s"
+    draw
+}
+
+draw() {
+    sweep_table lat >"$out/lat.dat"
+    sweep_table bw >"$out/bw.dat"
+    if command -v gnuplot >/dev/null; then
+        gnuplot -e "dir='$out'; where='$addr'" "$BENCH/compare.gp" 2>"$work/gnuplot" ||
+            note "gnuplot failed: $(tail -n 1 "$work/gnuplot")"
+    else
+        note "no gnuplot: no plots (apt-get install gnuplot-nox)"
+    fi
+}
+
+# --- all of it ---------------------------------------------------------------------------------------------
+# What perftest calls "Max inline data" on this device: some it does not know and runs without inline.
+find_inline() {
+    perftest ib_send_lat -s 64 -n 10 -I 256
+    inline=$(sed -nE 's/.*Max inline data *: *([0-9]+).*/\1/p' <<<"$answer" | head -n 1)
+    if [[ -z $inline ]]; then
+        note "perftest does not run on $addr ($last_error): its figures will be missing"
+        inline=256
+    fi
+    note "inline size of perftest here: $inline bytes; *_as_perftest use the same"
+}
+
+main() {
+    parse_options "$@"
+    if [[ -n $quick ]]; then
+        rounds=1 sweep='' lat_iters=500 upcall_iters=200 bw_iters=100 reg_iters=50 connect_iters=20
+        ((idle <= 100)) || idle=100
+    fi
+    mkdir -p "$out"
+    work=$(mktemp -d)
+    trap 'end_server; rm -rf "$work"' EXIT
+    : >"$out/samples.tsv"
+    begun=$SECONDS
+    ours lat --layer san --iters 50 --json "$out/environment.json"
+    [[ -z $last_error ]] || note "$last_error"
+    find_inline
+    for ((round = 1; round <= rounds; round++)); do
+        if ((round > 3 && SECONDS - begun > budget)); then
+            note "the budget of $budget s is used up: stopping after $((round - 1)) rounds"
+            break
+        fi
+        run_round
+    done
+    [[ -z $sweep ]] || run_sweep
+    local status=0
+    awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -f "$BENCH/compare.awk" \
+        "$targets" "$out/samples.tsv" | tee "$out/ratios.txt" || status=$?
+    note "took $((SECONDS - begun)) s; samples and ratios are in $out"
+    return "$status"
+}
+
+main "$@"

@@ -1,0 +1,166 @@
+#!/bin/bash
+# scripts/test.sh - builds and tests everything, device tests in the guest included, and sums up in one line.
+# It owns build/release, build/asan, build/tsan and build/test-results.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+BUILD_PACKAGES=(cmake ninja-build gcc g++ libc6-dev pkg-config libibverbs-dev librdmacm-dev libcmocka-dev
+    gcc-mingw-w64-x86-64 clang python3)
+RESULTS=build/test-results
+STAGES=(build native asan tsan guest)
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [--fast] [--no-guest] [--only STAGE]... [-h]
+Stages, in order; a failing stage does not stop the later ones:
+  build    configure and build build/release
+  native   tests that need no RDMA device
+  asan     the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan     the same tests with ThreadSanitizer
+  guest    device tests on kernel soft RDMA (rxe, then siw): on this host where it can, else in a virtual machine
+Options:
+  --fast        leave out asan and tsan
+  --no-guest    leave out guest
+  --only STAGE  only this stage (may be given again); native and guest use build/release as it is
+Exit status 0 only when every stage passed. Last line: N passed, N failed, N skipped (tests, over all stages).
+TEXT
+}
+
+wanted=" ${STAGES[*]} "
+parse_options() {
+    local only=''
+    while (($# > 0)); do
+        case $1 in
+        -h | --help) usage && exit 0 ;;
+        --fast) wanted=${wanted/ asan / } && wanted=${wanted/ tsan / } ;;
+        --no-guest) wanted=${wanted/ guest / } ;;
+        --only)
+            [[ " ${STAGES[*]} " == *" ${2:-} "* ]] || die "--only takes one of: ${STAGES[*]}"
+            only+=" $2 " && shift
+            ;;
+        *) die "unknown option $1 (see --help)" ;;
+        esac
+        shift
+    done
+    [[ -z $only ]] || wanted=$only
+}
+
+# quietly LOG COMMAND... - output that a log file wants only when something breaks; a person sees the progress.
+quietly() {
+    local log=$RESULTS/$1.log
+    shift
+    if [[ -t 1 ]]; then
+        "$@"
+        return
+    fi
+    "$@" >"$log" 2>&1 || {
+        tail -n 60 "$log"
+        say "(all of it: $log)"
+        return 1
+    }
+}
+
+# run_ctest BUILD_DIR RESULT [WRAPPER...] - device-less tests; none at all counts as a failure.
+run_ctest() {
+    "${@:3}" ctest --test-dir "$1" -L native -j 2 --timeout 120 --no-tests=error --output-on-failure \
+        --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
+}
+
+stage_build() { quietly build build_preset release; }
+stage_native() { run_ctest build/release native; }
+stage_asan() {
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:strict_string_checks=1}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+    quietly build-asan build_preset asan && run_ctest build/asan asan
+}
+stage_tsan() {
+    export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+    # Some kernels randomise addresses more than this sanitizer can bear.
+    local -a fixed_addresses=(setarch -R)
+    setarch -R true 2>/dev/null || fixed_addresses=()
+    quietly build-tsan build_preset tsan && run_ctest build/tsan tsan "${fixed_addresses[@]}"
+}
+stage_guest() {
+    scripts/vm/guest.sh --device both --timeout 1200 --out "$RESULTS/guest" --keep-log "$RESULTS/console.log" \
+        -- scripts/vm/in_guest_tests.sh build/release
+}
+
+declare -A heading=(
+    [build]="build of the release preset" [native]="tests without a device"
+    [asan]="the same with address and undefined-behaviour sanitizers" [tsan]="the same with the thread sanitizer"
+    [guest]="device tests on kernel soft RDMA")
+passed=0 failed=0 skipped=0
+declare -a failed_stages=()
+
+# add_results FILE... - adds up what ctest wrote; a file that is missing adds nothing.
+add_results() {
+    local file p f s
+    for file in "$@"; do
+        [[ -s $file ]] || continue
+        read -r p f s < <(python3 -c '
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse(sys.argv[1]).getroot().attrib
+total, bad, left_out = (sum(int(suite.get(k, 0)) for k in keys)
+                        for keys in (["tests"], ["failures"], ["skipped", "disabled"]))
+print(total - bad - left_out, bad, left_out)' "$file")
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    done
+}
+
+# run_stage NAME - a stage that fails without a failed test (a build, a guest that died) counts as one.
+run_stage() {
+    local name=$1 start status=0 failed_before=$failed file
+    [[ $wanted == *" $name "* ]] || return 0
+    start=$(now_ns)
+    echo "=== $name: ${heading[$name]}"
+    ("stage_$name") || status=$?
+    add_results "$RESULTS/$name.xml"
+    if [[ $name == guest ]]; then
+        add_results "$RESULTS"/guest/*.xml
+        for file in "$RESULTS"/guest/*.skipped; do
+            [[ ! -e $file ]] || skipped=$((skipped + $(cat "$file")))
+        done
+    fi
+    if ((status == 0 && failed > failed_before)); then status=1; fi
+    if ((status != 0)); then
+        failed_stages+=("$name")
+        ((failed > failed_before)) || failed=$((failed + 1))
+    fi
+    echo "=== $name: $( ((status == 0)) && echo ok || echo FAILED) after $(seconds_since "$start") s"
+}
+
+# Without a build of these sources, what runs would be something else.
+skip_what_needs_release() {
+    echo "=== native, guest: not run, because the build failed"
+    wanted=${wanted/ native / } && wanted=${wanted/ guest / }
+}
+
+# The names ctest's runs used last time must not be counted again.
+clean_results() {
+    rm -rf "$RESULTS"
+    mkdir -p "$RESULTS/guest"
+}
+
+main() {
+    local start name
+    start=$(now_ns)
+    parse_options "$@"
+    need_packages "${BUILD_PACKAGES[@]}" || exit 1
+    clean_results
+    for name in "${STAGES[@]}"; do
+        run_stage "$name"
+        if [[ $name == build && ${#failed_stages[@]} -gt 0 ]]; then skip_what_needs_release; fi
+    done
+    if ((${#failed_stages[@]} == 0)); then
+        echo "All stages passed in $(seconds_since "$start") s."
+    else
+        echo "Failed: ${failed_stages[*]} (after $(seconds_since "$start") s)."
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped"
+    ((${#failed_stages[@]} == 0))
+}
+
+main "$@"

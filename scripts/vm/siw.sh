@@ -1,0 +1,61 @@
+#!/bin/bash
+# scripts/vm/siw.sh - builds siw, the kernel's soft-iWARP driver, for one kernel and keeps it in the cache:
+# Debian's kernel comes without it, its source package has it. Nothing is written into the repository.
+# usage: scripts/vm/siw.sh [KERNEL_VERSION]; prints the module's path on stdout, or says why there is none.
+set -euo pipefail
+
+SCRIPTS_VM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$SCRIPTS_VM/../lib.sh"
+# shellcheck source=scripts/vm/image.sh
+. "$SCRIPTS_VM/image.sh"
+
+SIW=drivers/infiniband/sw/siw
+work=''
+
+source_tarball() {
+    local file
+    for file in /usr/src/linux-source-"${version%.*}".tar.* /usr/src/linux-source-"$series".tar.*; do
+        [[ ! -e $file ]] || { printf '%s' "$file" && return 0; }
+    done
+    return 1
+}
+
+# unpack_source TARBALL - only the driver's folder of it.
+unpack_source() {
+    local top
+    top=$(basename "$1")
+    top=${top%.tar.*}
+    tar -C "$work" -xf "$1" "$top/$SIW" && mv "$work/$top/$SIW" "$work/siw"
+}
+
+build_module() {
+    local headers=/lib/modules/$version/build tarball
+    need_packages make gcc xz-utils "linux-headers-$version" "linux-source-$series" ||
+        die "siw needs the packages linux-headers-$version and linux-source-$series"
+    tarball=$(source_tarball) || die "no siw: /usr/src has no linux-source-$series tarball"
+    [[ -e $headers/Makefile ]] || die "no siw: no kernel headers for $version"
+    unpack_source "$tarball" || die "no siw: $tarball does not contain $SIW"
+    make -C "$headers" M="$work/siw" CONFIG_RDMA_SIW=m modules >"$work/log" 2>&1 || {
+        tail -n 15 "$work/log" >&2
+        die "no siw: it does not compile against the headers of $version"
+    }
+}
+
+main() {
+    local module
+    version=${1:-$(newest_kernel)} || die "no siw: no kernel with rdma_rxe under /boot"
+    series=$(cut -d. -f1-2 <<<"$version")
+    module=$VM_CACHE/$version/siw.ko
+    if [[ ! -e $module ]]; then
+        say "siw: building it for kernel $version"
+        mkdir -p "$VM_CACHE/$version"
+        work=$(mktemp -d "$VM_CACHE/$version/siw.XXXXXX")
+        trap 'rm -rf "$work"' EXIT
+        build_module
+        mv "$work/siw/siw.ko" "$module"
+    fi
+    printf '%s\n' "$module"
+}
+
+main "$@"
