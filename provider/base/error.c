@@ -108,6 +108,8 @@ int wsd_error_completion(vb_status_t st, int cause)
     case VB_OK: return 0;
     case VB_E_LENGTH: return WSAEMSGSIZE; /* that receive; the others get the cause (Q37) */
     case VB_E_FLUSHED: return cause ? cause : WSAECONNRESET;
-    default: return WSAECONNABORTED;
+    /* However a closed queue pair gives a request back (siw fails the one that it is sending), it is the close that
+     * ended it (4.13, C14). */
+    default: return cause == WSA_OPERATION_ABORTED ? cause : WSAECONNABORTED;
     }
 }

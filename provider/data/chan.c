@@ -133,7 +133,7 @@ void wsd_op_unstarted_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd
     for (struct wsd_op *op; (op = wsd_op_list_pop(&lost));) {
         q->used -= op->slots;
         if (op->kind == WSD_OP_READ)
-            q->reads--;
+            wsd_queue_read_over(q, op);
         if (wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, VB_E_FLUSHED), 0))
             wsd_shard_kick(c->shard);
     }
@@ -274,10 +274,12 @@ static void unlock_both(struct wsd_chan *c)
     pal_mutex_unlock(&c->sq.lock);
 }
 
-void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce)
+void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce,
+                   uint32_t read_depth)
 {
     lock_both(c);
     c->handle = handle;
+    c->read_depth = read_depth ? read_depth : 1;
     c->local_nonce = local_nonce;
     c->peer_nonce = peer_nonce;
     c->started = true;
@@ -379,7 +381,7 @@ void wsd_chan_force_out(struct wsd_chan *c)
 {
     uint32_t error = (uint32_t)wsd_chan_error(c, VB_E_FLUSHED);
     lock_both(c);
-    uint32_t stuck = c->sq.posted.count + c->rq.posted.count + c->private_posted;
+    uint32_t sends = c->sq.posted.count, receives = c->rq.posted.count, private = c->private_posted;
     bool ready = fail_list_locked(c, &c->sq, &c->sq.posted, error);
     ready |= fail_list_locked(c, &c->rq, &c->private_wait, error);
     ready |= fail_list_locked(c, &c->rq, &c->rq.posted, error);
@@ -387,9 +389,10 @@ void wsd_chan_force_out(struct wsd_chan *c)
     unlock_both(c);
     if (ready)
         wsd_shard_kick(c->shard);
-    if (stuck)
-        WSD_LOG_ERROR("event=forced-out device=%s requests=%u reason=queue-pair-did-not-flush",
-                      c->dev->caps.device, stuck);
+    if (sends || receives || private)
+        WSD_LOG_ERROR(
+            "event=forced-out device=%s sends=%u receives=%u private=%u reason=queue-pair-did-not-flush",
+            c->dev->caps.device, sends, receives, private);
 }
 
 void wsd_chan_close(struct wsd_chan *c)
@@ -473,7 +476,7 @@ vb_status_t wsd_chan_new_qp(struct wsd_chan *c)
     wsd_grant_release_all(c);
     destroy_qp(c);
     lock_both(c);
-    c->sq.used = c->sq.reads = 0;
+    c->sq.used = c->sq.reads = c->sq.read_requests = 0;
     c->rq.used = 0;
     unlock_both(c);
     return make_qp(c);

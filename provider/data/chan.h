@@ -32,11 +32,12 @@ struct wsd_op_list {
 };
 
 struct wsd_queue {
-    struct pal_mutex lock; /* guards the rest, for sq also chan.rdma and internal requests */
-    bool stopped;          /* takes no more work requests */
-    uint32_t depth, used;  /* work requests: room, posted and not given back */
-    uint32_t reads;        /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
-    uint32_t ops;          /* operations not completed, internal ones not counted */
+    struct pal_mutex lock;  /* guards the rest, for sq also chan.rdma and internal requests */
+    bool stopped;           /* takes no more work requests */
+    uint32_t depth, used;   /* work requests: room, posted and not given back */
+    uint32_t reads;         /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
+    uint32_t read_requests; /* sq: work requests of those */
+    uint32_t ops;           /* operations not completed, internal ones not counted */
     struct wsd_op_list posted, waiting;
     struct wsd_op_list kept; /* rq, parked: flushed receives that the next QP gets first */
     struct wsd_op *free;
@@ -89,6 +90,7 @@ struct wsd_chan {
     uint32_t region_count, region_room;
     struct wsd_grant *grants;         /* guarded by sq.lock */
     struct wsd_grant *dead_grants;    /* deregistered, but their windows wait until the QP is drained */
+    uint32_t read_depth;              /* guarded by sq.lock */
     uint32_t local_nonce, peer_nonce; /* name the connection in RDMA buffer descriptors */
 
     /* First messages (8.5). Guarded by rq.lock. */
@@ -113,8 +115,9 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
                             struct wsd_chan **out);
 /* Post private receives. The QP can take receives (vb_conn_bind_qp() done). */
 vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count);
-/* The connection is up: operations may be submitted. */
-void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce);
+/* The connection is up: operations may be submitted. read_depth: work requests for RDMA reads that may be out. */
+void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce,
+                   uint32_t read_depth);
 /* Record why the connection died (first caller wins; returns true to it), refuse new requests, fail what
  * waits in software. The caller then stops the QP, which brings the posted ones back. */
 bool wsd_chan_break(struct wsd_chan *c, int cause);
@@ -210,6 +213,12 @@ bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const s
 /* Post what waits in software while there is room. */
 void wsd_xfer_refill_send_locked(struct wsd_chan *c);
 void wsd_xfer_refill_recv_locked(struct wsd_chan *c);
+
+static inline void wsd_queue_read_over(struct wsd_queue *q, const struct wsd_op *op)
+{
+    q->reads--;
+    q->read_requests -= op->slots;
+}
 
 static inline bool wsd_op_is_recv(const struct wsd_op *op)
 {

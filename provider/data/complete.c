@@ -173,7 +173,7 @@ static bool send_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct
     (void)head;
     q->used -= op->slots;
     if (op->kind == WSD_OP_READ)
-        q->reads--;
+        wsd_queue_read_over(q, op);
     op->first_error = (uint8_t)st;
     if (st != VB_OK)
         note_failure(c, st);

@@ -72,8 +72,10 @@ static void posted_locked(struct wsd_chan *c, struct wsd_op *op, unsigned reques
     struct wsd_queue *q = &c->sq;
     q->used += requests;
     op->slots = (uint16_t)requests;
-    if (op->kind == WSD_OP_READ)
+    if (op->kind == WSD_OP_READ) {
         q->reads++;
+        q->read_requests += requests;
+    }
     wsd_op_list_push(&q->posted, op);
 }
 
@@ -87,9 +89,17 @@ static void post_failed_locked(struct wsd_chan *c, vb_status_t st)
         c->up->failed(c->owner);
 }
 
-static bool fits_locked(const struct wsd_queue *q, const struct wsd_op *op)
+static bool fits_locked(const struct wsd_chan *c, const struct wsd_op *op)
 {
-    return op->kind == WSD_OP_NOTHING || q->used + op->slots <= user_depth(q);
+    const struct wsd_queue *q = &c->sq;
+    if (op->kind == WSD_OP_NOTHING)
+        return true;
+    if (c->dev->caps.flags & VB_CAP_FENCE_STALLS) { /* nothing may wait in the device: see vb.h */
+        bool waits = op->kind == WSD_OP_READ ? q->read_requests + op->slots > c->read_depth : q->reads != 0;
+        if (waits)
+            return false;
+    }
+    return q->used + op->slots <= user_depth(q);
 }
 
 static struct wsd_op *op_of(const struct vb_send_wr *w)
@@ -112,7 +122,7 @@ void wsd_xfer_refill_send_locked(struct wsd_chan *c)
 {
     struct wsd_queue *q = &c->sq;
     struct vb_send_wr wr[CHAIN_MAX];
-    while (!q->stopped && !c->parked && c->started && q->waiting.head && fits_locked(q, q->waiting.head)) {
+    while (!q->stopped && !c->parked && c->started && q->waiting.head && fits_locked(c, q->waiting.head)) {
         if (q->waiting.head->kind == WSD_OP_NOTHING) {
             struct wsd_op *op = wsd_op_list_pop(&q->waiting);
             if (q->posted.head)
@@ -123,7 +133,7 @@ void wsd_xfer_refill_send_locked(struct wsd_chan *c)
         }
         unsigned n = 0;
         struct wsd_op *op;
-        while ((op = q->waiting.head) && op->kind != WSD_OP_NOTHING && fits_locked(q, op) &&
+        while ((op = q->waiting.head) && op->kind != WSD_OP_NOTHING && fits_locked(c, op) &&
                n + op->slots <= CHAIN_MAX) {
             wsd_op_list_pop(&q->waiting);
             if (n)
@@ -153,7 +163,7 @@ static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *o
         return WSAENOBUFS;
     wsd_op_begin(c, op, ov);
     q->ops++;
-    if (op->kind == WSD_OP_NOTHING || q->waiting.head || c->parked || !c->started || !fits_locked(q, op)) {
+    if (op->kind == WSD_OP_NOTHING || q->waiting.head || c->parked || !c->started || !fits_locked(c, op)) {
         pal_add_relaxed(&c->stats.queued, 1);
         wsd_op_list_push(&q->waiting, op);
         wsd_xfer_refill_send_locked(c);
@@ -277,7 +287,8 @@ int wsd_xfer_rdma(struct wsd_chan *c, enum wsd_op_kind kind, const WSABUFEX *buf
             uint32_t most = pieces_max(c, op->kind);
             uint32_t requests = (op->sge_count + most - 1) / most;
             op->slots = (uint16_t)requests;
-            if (requests > OP_WR_MAX || requests > user_depth(&c->sq)) {
+            if (requests > OP_WR_MAX || requests > user_depth(&c->sq) ||
+                (kind == WSD_OP_READ && requests > c->read_depth)) {
                 error = bounce_unlocked(c, op, NULL, 0);
                 if (!error && kind == WSD_OP_WRITE)
                     wsd_gather_copy(op->bounce->bytes, op);

@@ -48,6 +48,12 @@ void wsd_conn_read_depths(const struct wsd_sock *s, struct vb_conn_params *p)
     p->read_out = (uint8_t)(caps->max_read_out < 16 ? caps->max_read_out : 16);
 }
 
+/* How many reads may be out: what we want, and what the peer offered in its request. */
+uint32_t wsd_conn_reads(const struct vb_conn_params *ours, uint8_t offered)
+{
+    return ours->read_out < offered ? ours->read_out : offered;
+}
+
 static int start_in_use(struct wsd_sock *s, const struct vb_addr *to, const struct wsd_wire *w)
 {
     struct vb_conn *conn;
@@ -131,7 +137,7 @@ static void on_established(struct wsd_sock *s, const struct vb_cm_event *ev)
     s->established = true;
     s->deadline_ns = 0;
     pal_mutex_unlock(&s->lock);
-    wsd_chan_open(s->chan, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key);
+    wsd_chan_open(s->chan, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key, ev->read_out);
     if (wsd_sock_move(s, WSD_EV_ESTABLISHED))
         wsd_conn_outcome(s, 0);
 }
@@ -371,8 +377,9 @@ static void give_conn(struct wsd_sock *s)
 }
 
 /* Splice the new connection under the socket; its pending receives go to the new QP in their order (Q27). */
-static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd_wire *w)
+static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd_wire *w, uint8_t read_depth)
 {
+    uint32_t reads = 0;
     struct wsd_chan *c = s->chan;
     if (!s->peer_moving) {
         refuse(conn, WSD_REJECT_UNKNOWN);
@@ -402,11 +409,12 @@ static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd
         uint8_t data[WSD_WIRE_MAX_BYTES];
         struct vb_conn_params p = {.data = data, .data_bytes = wsd_conn_accept_data(s, data)};
         wsd_conn_read_depths(s, &p);
+        reads = wsd_conn_reads(&p, read_depth);
         wsd_chan_unpark(c);
         st = vb_conn_accept(conn, &p);
     }
     if (st == VB_OK) {
-        wsd_chan_open(c, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key);
+        wsd_chan_open(c, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key, reads);
         give_conn(s);
         WSD_LOG_INFO("sock=%u event=peer-moved", s->id);
         return;
@@ -433,7 +441,8 @@ static void on_abandon(struct wsd_sock *s, struct vb_conn *conn)
         wsd_conn_break(s, WSAECONNRESET);
 }
 
-static void resume_request(struct vb_conn *conn, const struct wsd_wire *w, const struct vb_addr *remote)
+static void resume_request(struct vb_conn *conn, const struct wsd_wire *w, const struct vb_addr *remote,
+                           uint8_t read_depth)
 {
     bool known = w->kind == WSD_WIRE_MOVE || w->kind == WSD_WIRE_RESUME || w->kind == WSD_WIRE_ABANDON;
     struct wsd_sock *s = known ? find_connection(w, remote) : NULL;
@@ -444,7 +453,7 @@ static void resume_request(struct vb_conn *conn, const struct wsd_wire *w, const
     if (w->kind == WSD_WIRE_MOVE)
         on_move(s, conn);
     else if (w->kind == WSD_WIRE_RESUME)
-        on_resume(s, conn, w);
+        on_resume(s, conn, w, read_depth);
     else
         on_abandon(s, conn);
     wsd_sock_release(s, WSD_REF_CONN);
@@ -462,7 +471,7 @@ void wsd_conn_request(struct wsd_sock *listener, const struct vb_cm_event *ev)
                      ev->data_bytes);
         refuse(ev->conn, WSD_REJECT_MALFORMED);
     } else if (!listener) {
-        resume_request(ev->conn, &w, &remote);
+        resume_request(ev->conn, &w, &remote, ev->read_out);
     } else if (w.kind != WSD_WIRE_CONNECT || w.family != local.family ||
                memcmp(w.source.ip, remote.ip, 16) != 0 || memcmp(w.destination.ip, local.ip, 16) != 0 ||
                w.destination.port != listener->local.port) {
@@ -472,7 +481,7 @@ void wsd_conn_request(struct wsd_sock *listener, const struct vb_cm_event *ev)
     } else {
         remote.port = w.source.port;
         local.port = w.destination.port;
-        wsd_listen_request(listener, ev->conn, &w, &local, &remote);
+        wsd_listen_request(listener, ev->conn, &w, &local, &remote, ev->read_out);
     }
 }
 

@@ -29,6 +29,7 @@ void wsd_conn_unuse(struct wsd_sock *s);
 uint16_t wsd_conn_accept_data(struct wsd_sock *s, uint8_t out[WSD_WIRE_MAX_BYTES]);
 void wsd_conn_reject(struct vb_conn *conn, enum wsd_reject_reason reason);
 void wsd_conn_read_depths(const struct wsd_sock *s, struct vb_conn_params *p);
+uint32_t wsd_conn_reads(const struct vb_conn_params *ours, uint8_t offered);
 bool wsd_conn_new_key(uint64_t *key);
 
 #endif

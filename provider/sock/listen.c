@@ -126,7 +126,7 @@ int wsd_listen_start(struct wsd_sock *s, int backlog)
 }
 
 void wsd_listen_request(struct wsd_sock *listener, struct vb_conn *conn, const struct wsd_wire *w,
-                        const struct vb_addr *local, const struct vb_addr *remote)
+                        const struct vb_addr *local, const struct vb_addr *remote, uint8_t read_depth)
 {
     struct wsd_sock *child = wsd_sock_create(WSD_REF_QUEUE);
     int reason = child ? 0 : WSD_REJECT_RESOURCES;
@@ -139,6 +139,7 @@ void wsd_listen_request(struct wsd_sock *listener, struct vb_conn *conn, const s
         child->peer_key = w->key;
         child->peer_resume_port = w->resume_port;
         child->peer_flags = w->flags;
+        child->peer_read_depth = read_depth;
         child->parent = listener;
         vb_conn_set_context(conn, child);
         wsd_sock_hold(child, WSD_REF_CONN);
@@ -282,7 +283,8 @@ static int accept_request(struct wsd_sock *child)
     uint8_t data[WSD_WIRE_MAX_BYTES];
     struct vb_conn_params p = {.data = data, .data_bytes = wsd_conn_accept_data(child, data)};
     wsd_conn_read_depths(child, &p);
-    wsd_chan_open(child->chan, child->handle, (uint32_t)child->key, (uint32_t)child->peer_key);
+    wsd_chan_open(child->chan, child->handle, (uint32_t)child->key, (uint32_t)child->peer_key,
+                  wsd_conn_reads(&p, child->peer_read_depth));
     pal_mutex_lock(&child->lock);
     child->established = true;
     bool moved = wsd_sock_move_locked(child, WSD_EV_ACCEPT); /* before the peer may disconnect again */

@@ -7,9 +7,10 @@
 
 /* Start listening, or change the backlog. Winsock code or 0. Control. */
 int wsd_listen_start(struct wsd_sock *s, int backlog);
-/* Connection thread: a CONNECT request arrived. The connection is taken over. */
+/* Connection thread: a CONNECT request arrived. The connection is taken over. read_depth: reads of ours that the peer
+ * offers to serve at a time. */
 void wsd_listen_request(struct wsd_sock *listener, struct vb_conn *conn, const struct wsd_wire *w,
-                        const struct vb_addr *local, const struct vb_addr *remote);
+                        const struct vb_addr *local, const struct vb_addr *remote, uint8_t read_depth);
 /* Connection thread: the request was withdrawn. */
 void wsd_listen_withdrawn(struct wsd_sock *child);
 /* Connection thread: destroy the listener, refuse what is queued. */

@@ -87,7 +87,8 @@ struct wsd_sock {
     uint64_t key, peer_key;
     uint16_t peer_resume_port;
     uint8_t peer_flags;
-    bool peer_moving; /* the peer announced a move: keep receives when the connection ends (8.10) */
+    uint8_t peer_read_depth; /* offered in its request */
+    bool peer_moving;        /* the peer announced a move: keep receives when the connection ends (8.10) */
     /* connection thread: connecting, moving or tear-down must be over then; 0 = none */
     uint64_t deadline_ns;
     bool has_deadline; /* in the connection thread's timer list */

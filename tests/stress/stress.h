@@ -147,6 +147,7 @@ struct options {
 struct stats {
     pal_atomic_u64 connections, messages, bytes, writes, reads, upcalls, nested, registrations;
     pal_atomic_u64 closes, closes_in_upcall, closes_wild, cancelled, rejected, remapped, queued_deep;
+    pal_atomic_u64 lost_to_reset;                /* ends that missed messages, see was_reset_by_siw() */
     pal_atomic_u64 aborted, resets, aborts_seen; /* operations that ended with 995, 10054, 10053 */
 };
 

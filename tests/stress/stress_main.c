@@ -111,6 +111,7 @@ static void print_stats(double seconds)
         {"closes inside upcalls", &s->closes_in_upcall},
         {"closes beside other calls", &s->closes_wild},
         {"cancelled connects", &s->cancelled},
+        {"closes that siw turned into a reset", &s->lost_to_reset},
         {"rejected connects", &s->rejected},
         {"memory mapped afresh", &s->remapped},
         {"ended with WSA_OPERATION_ABORTED", &s->aborted},
@@ -209,9 +210,11 @@ static int run(void)
 {
     struct usage before;
     char text[8192];
-    int error = 0;
+    int error = usage_warm_libraries();
     unsigned violations;
 
+    if (error != 0)
+        return error;
     usage_take(ct.loop, &before);
     error = sw_load(ct.provider, NULL, &st.provider, text, sizeof text);
     if (error != 0) {

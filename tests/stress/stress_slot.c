@@ -451,6 +451,17 @@ static void wait_until_quiet(struct end *e)
     }
 }
 
+/* siw closes its TCP socket without reading what crosses the close, and TCP answers that with a reset (RFC 1122,
+ * 4.2.2.13), which may overtake the last data of the closing side. A device or backend that closes in two steps does
+ * not lose them; on siw, only a survivor that had nothing under way may insist. */
+static bool was_reset_by_siw(const struct end *survivor)
+{
+    const char *device = getenv("WSD_TEST_DEVICE");
+
+    return !ct.is_loop && device != NULL && strcmp(device, "siw") == 0 &&
+           pal_load_acquire(&survivor->out.sent) > pal_load_acquire(&survivor->out.received_ok);
+}
+
 /* One end closed, the other lives: its operations end by themselves, and what was sent and completed has
  * arrived (4.13, section 9). */
 static void check_survivor(struct end *e)
@@ -465,7 +476,9 @@ static void check_survivor(struct end *e)
         wait_until_quiet(e);
     }
     got = pal_load_acquire(&e->peer->out.received_ok);
-    if (got < sent)
+    if (got < sent && was_reset_by_siw(e))
+        pal_add_relaxed(&st.stats.lost_to_reset, 1);
+    else if (got < sent)
         stress_fails(e, "%llu messages completed at the sender before its close, %llu arrived",
                      (unsigned long long)sent, (unsigned long long)got);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ct.h"
 #include "pal/memory.h"
 #include "pal/time.h"
 #include "prov_loop.h"
@@ -39,6 +40,19 @@ static unsigned objects_of(const struct loop_counts *c)
 {
     return c->backends + c->devs + c->pds + c->mrs + c->mws + c->cqs + c->qps + c->cms + c->conns +
            c->listeners;
+}
+
+int usage_warm_libraries(void)
+{
+    struct sw_provider *provider;
+    char text[8192];
+    int error = sw_load(ct.provider, NULL, &provider, text, sizeof text);
+    bool is_skipped = error == WSASYSNOTREADY && !ct.is_loop;
+
+    if (error == 0 && sw_unload(provider, text, sizeof text) == 0)
+        return 0;
+    fprintf(stderr, "%s: %s\n", is_skipped ? "skipped" : "FAIL loading and unloading once", text);
+    return is_skipped ? 77 : 1;
 }
 
 void usage_take(const struct prov_loop_api *loop, struct usage *out)

@@ -18,6 +18,10 @@ struct usage {
     unsigned loop_violations;
 };
 
+/* Load and unload the provider once: librdmacm opens every device at its first use and keeps it, with its files and
+ * memory, until the process ends. What we hold must be gone after every unload. 0, or the program's exit status when
+ * it cannot be loaded (77: no device; the reason was printed). */
+int usage_warm_libraries(void);
 /* loop: NULL on devices. */
 void usage_take(const struct prov_loop_api *loop, struct usage *out);
 void usage_print(const char *when, const struct usage *u);

@@ -131,6 +131,16 @@ static int say(struct side *s, uint64_t key)
     return error != 0 ? error : finished(s, &s->send, NULL);
 }
 
+/* The last message, to a peer that may close as soon as it has it. On a device its acknowledgement may be lost then: rxe
+ * drops one that was not sent yet when the queue pair stops, siw reports a reset that it meets while sending as an error
+ * of its own. So the sender may hear of a dead connection (7.6); that the message came whole is seen at the other end. */
+static int say_last(struct side *s, uint64_t key)
+{
+    int error = say(s, key);
+
+    return (error == WSAECONNRESET || error == WSAECONNABORTED) && !ct.is_loop ? 0 : error;
+}
+
 /* The next message; WSAEMSGSIZE stands for "not what was sent". */
 static int hear(struct side *s, uint64_t key)
 {
@@ -226,13 +236,13 @@ static bool connector_cycle(struct pair *p, uint64_t round)
     if (pattern_check(page, PAGE_BYTES, key + 2) >= 0)
         return fails(p, round, "the data of the RDMA write behind the message", 0);
     TRY(sw_deregister_rdma(s->c, &d));
-    TRY(say(s, key + 3));
     if (moves(round)) {
+        TRY(say(s, key + 3));
         TRY(hear(s, key + 1)); /* the word that nothing is under way any more (8.10) */
         if (!duplicate(p, s, round))
             return false;
-        TRY(say(s, key + 3));
     }
+    TRY(say_last(s, key + 3));
     return ends(p, s, round, round % ENDING_COUNT == CONNECTOR_FIRST);
 }
 
@@ -350,7 +360,7 @@ static bool compare(const char *what, size_t before, size_t after, size_t slack)
 
 static bool compare_all(const struct usage *a, const struct usage *b, uint64_t rounds)
 {
-    size_t slack = (16u << 10) + 8 * rounds < HEAP_SLACK ? (16u << 10) + 8 * rounds : HEAP_SLACK;
+    size_t slack = (32u << 10) + 8 * rounds < HEAP_SLACK ? (32u << 10) + 8 * rounds : HEAP_SLACK;
     bool is_fine = usage_back_at(ct.loop, a, SETTLE_MS);
 
     if (!is_fine)
@@ -433,8 +443,10 @@ static int load_and_run(uint64_t warm_up, uint64_t rounds, unsigned long seconds
     char text[8192];
     bool is_fine;
     unsigned violations;
-    int error;
+    int error = usage_warm_libraries();
 
+    if (error != 0)
+        return error;
     usage_take(ct.loop, &at_start);
     error = sw_load(ct.provider, NULL, &cy.provider, text, sizeof text);
     if (error != 0) {

@@ -484,11 +484,17 @@ static bool report_end(struct vb_conn *conn, struct vb_cm_event *ev, enum vb_cm_
     return true;
 }
 
+/* siw: a read may take two places in the device (RC_SIW_PER_REQUEST). */
+static void report_depths(const struct vb_conn *conn, struct vb_cm_event *ev)
+{
+    ev->read_in = conn->read_in;
+    ev->read_out = conn->is_siw && conn->read_out > 1 ? conn->read_out / RC_SIW_PER_REQUEST : conn->read_out;
+}
+
 static bool report_established(struct vb_conn *conn, struct vb_cm_event *ev)
 {
     ev->kind = VB_CM_ESTABLISHED;
-    ev->read_in = conn->read_in;
-    ev->read_out = conn->read_out;
+    report_depths(conn, ev);
     pal_mutex_lock(&conn->lock);
     conn->state = RC_CONN_CONNECTED;
     const bool is_disconnecting = conn->is_disconnecting;
@@ -509,6 +515,7 @@ static bool on_request(struct vb_cm *cm, const struct cm_event *e, struct vb_cm_
     conn->id = e->id;
     conn->state = RC_CONN_REQUEST;
     conn->is_iwarp = is_iwarp(e->id);
+    conn->is_siw = conn->is_iwarp && rc_is_siw(cm->be, e->id->verbs->device);
     conn->read_in = e->read_in;
     conn->read_out = e->read_out;
     rc_addr_from_sockaddr(rdma_get_local_addr(e->id), &conn->local);
@@ -520,8 +527,7 @@ static bool on_request(struct vb_cm *cm, const struct cm_event *e, struct vb_cm_
     ev->kind = VB_CM_REQUEST;
     ev->conn = conn;
     ev->context = l->context;
-    ev->read_in = conn->read_in;
-    ev->read_out = conn->read_out;
+    report_depths(conn, ev);
     return true;
 }
 

@@ -74,7 +74,8 @@ vb_status_t rc_cq_create(struct vb_dev *dev, uint32_t depth, struct vb_cq **out)
     int flags = fcntl(cq->channel->fd, F_GETFL);
     if (flags < 0 || fcntl(cq->channel->fd, F_SETFL, flags | O_NONBLOCK) != 0)
         goto err_errno;
-    cq->ib = ibv_create_cq(dev->ctx, (int)depth, cq, cq->channel, vector);
+    cq->ib = ibv_create_cq(dev->ctx, (int)(dev->is_siw ? RC_SIW_PER_REQUEST * depth : depth), cq, cq->channel,
+                           vector);
     if (!cq->ib)
         goto err_errno;
     if (dev->is_siw) {
@@ -274,7 +275,8 @@ static void settle_locked(struct rc_shadow *s)
     harvest_locked(cq);
     for (uint32_t i = s->head; i != s->tail; i++) {
         struct rc_shadow_entry *e = &s->ring[i & s->mask];
-        if (!e->is_done && e->is_signaled) {
+        if (!e->is_done &&
+            (e->is_signaled || e->is_awaited)) { /* awaited: else it would hold up those behind it */
             e->is_done = true;
             e->status = VB_E_FLUSHED;
             s->done_count++;

@@ -252,6 +252,11 @@ static vb_status_t query(struct vb_dev *dev)
         c->max_reply_data = RC_IB_REPLY_DATA;
         c->max_reject_data = RC_IB_REJECT_DATA;
     }
+    if (dev->is_siw) {
+        c->flags |= VB_CAP_FENCE_STALLS; /* siw_activate_tx(): one place for both, taken by what waits */
+        c->max_qp_wr /= RC_SIW_PER_REQUEST;
+        c->max_cqe /= RC_SIW_PER_REQUEST;
+    }
     if (dev->is_siw)
         dev->siw_filler = ibv_create_cq(dev->ctx, SIW_FILLER_ENTRIES, NULL, NULL, 0);
     probe_qp_features(
@@ -266,6 +271,16 @@ static struct vb_dev *find_locked(struct vb_backend *be, const struct ibv_device
         if (!d->is_removed && !d->is_gone && d->ctx->device == device && d->port == port)
             return d;
     return NULL;
+}
+
+bool rc_is_siw(struct vb_backend *be, const struct ibv_device *device)
+{
+    bool is_siw = false;
+    pal_mutex_lock(&be->lock);
+    for (const struct vb_dev *d = be->devs; d; d = d->next)
+        is_siw |= d->ctx->device == device && d->is_siw;
+    pal_mutex_unlock(&be->lock);
+    return is_siw;
 }
 
 static void free_dev(struct vb_dev *dev)

@@ -72,7 +72,7 @@ vb_status_t rc_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *
         .recv_cq = recv_cq->ib,
         .qp_type = IBV_QPT_RC,
         .sq_sig_all = 0,
-        .cap = {.max_send_wr = caps->send_wr,
+        .cap = {.max_send_wr = dev->is_siw ? RC_SIW_PER_REQUEST * caps->send_wr : caps->send_wr,
                 .max_recv_wr = caps->recv_wr,
                 .max_send_sge = caps->send_sge ? caps->send_sge : 1,
                 .max_recv_sge = caps->recv_sge ? caps->recv_sge : 1,
@@ -92,7 +92,8 @@ vb_status_t rc_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *
         if (!qp->send_shadow || !qp->recv_shadow)
             goto err_ib;
     }
-    qp->caps = (struct vb_qp_caps){.send_wr = attr.cap.max_send_wr,
+    qp->caps = (struct vb_qp_caps){.send_wr = dev->is_siw ? attr.cap.max_send_wr / RC_SIW_PER_REQUEST
+                                                          : attr.cap.max_send_wr,
                                    .recv_wr = attr.cap.max_recv_wr,
                                    .send_sge = attr.cap.max_send_sge,
                                    .recv_sge = attr.cap.max_recv_sge,
@@ -329,6 +330,32 @@ static uint32_t count_posted(const void *first, const void *named, size_t wr_byt
     return index < n ? (uint32_t)index : n;
 }
 
+/* siw (Linux 6.1, siw_try_1seg() in siw_qp_tx.c) answers a read whose data fits the header of its reply with wrong bytes
+ * when they lie in two pages: it copies the lengths before and behind the boundary the wrong way round. Such a read
+ * is cut there. True: out[0] and out[1] are its two halves. */
+#define SIW_ANSWER_IN_HEADER 32u
+#define SIW_PAGE             4096u
+
+static bool siw_cut_read(const struct vb_qp *qp, struct ibv_send_wr out[2], struct ibv_sge half[2])
+{
+    if (!qp->send_shadow || out[0].opcode != IBV_WR_RDMA_READ ||
+        out[0].sg_list->length > SIW_ANSWER_IN_HEADER)
+        return false;
+    const uint64_t from = out[0].wr.rdma.remote_addr;
+    const uint32_t bytes = out[0].sg_list->length, first = SIW_PAGE - (uint32_t)(from % SIW_PAGE);
+    if (first >= bytes)
+        return false;
+    half[0] = half[1] = *out[0].sg_list;
+    half[0].length = first;
+    half[1].addr += first;
+    half[1].length -= first;
+    out[1] = out[0];
+    out[0].sg_list = &half[0];
+    out[1].sg_list = &half[1];
+    out[1].wr.rdma.remote_addr += first;
+    return true;
+}
+
 static vb_status_t post_status(int rv)
 {
     vb_status_t st = rv == 0 ? VB_E_AGAIN : rc_status_call(rv);
@@ -352,7 +379,9 @@ static vb_status_t post_send_batch(struct vb_qp *qp, const struct vb_send_wr *co
         uint64_t ticket;
         for (uint32_t i = 0; i < n; i++)
             entries[i] = (struct rc_shadow_entry){.id = from[i]->id,
-                                                  .is_signaled = (from[i]->flags & VB_WR_SIGNALED) != 0,
+                                                  /* of a read that was cut, the second half stands for it */
+                                                  .is_signaled = (from[i]->flags & VB_WR_SIGNALED) != 0 &&
+                                                                 (i + 1 == n || from[i + 1] != from[i]),
                                                   .is_awaited = (wrs[i].send_flags & IBV_SEND_SIGNALED) != 0,
                                                   .op = ops[from[i]->op]};
         const uint32_t pushed = rc_shadow_push(qp->send_shadow, entries, n, &ticket, &is_stopped);
@@ -400,15 +429,20 @@ vb_status_t rc_post_send(struct vb_qp *qp, const struct vb_send_wr *wr, const st
     }
     while (wr) {
         struct ibv_send_wr wrs[RC_POST_BATCH];
+        struct ibv_sge halves[RC_POST_BATCH][2];
         const struct vb_send_wr *from[RC_POST_BATCH];
         vb_status_t st = VB_OK, convert_st = VB_OK;
         uint32_t n = 0, posted = 0;
 
-        for (; wr && n < RC_POST_BATCH && !needs_new_key(wr, from, n); wr = wr->next, n++) {
+        for (; wr && n + 1 < RC_POST_BATCH && !needs_new_key(wr, from, n); wr = wr->next, n++) {
             convert_st = convert_send(qp, wr, &wrs[n]);
             if (convert_st != VB_OK)
                 break;
             from[n] = wr;
+            if (siw_cut_read(qp, &wrs[n], halves[n])) {
+                wrs[n].next = &wrs[n + 1];
+                from[++n] = wr;
+            }
             wrs[n].next = &wrs[n + 1];
         }
         if (n > 0) {

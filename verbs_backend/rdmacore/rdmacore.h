@@ -22,6 +22,8 @@
 
 /* Work requests converted per ibv_post_send() call; one call is one doorbell (one system call on rxe). */
 #define RC_POST_BATCH 16
+/* On siw a request may become two, so its queues are so much longer than what is granted. */
+#define RC_SIW_PER_REQUEST 2u
 /* Completions taken per ibv_poll_cq() call. */
 #define RC_POLL_BATCH 32
 
@@ -80,12 +82,14 @@ struct vb_mw {
     struct ibv_mw *ib; /* ib->rkey is the present key; written by the thread that posts */
 };
 
-/* siw, the kernel's soft iWARP, misses four promises of vb.h (Linux 6.1 and rdma-core 44, seen by test):
+/* siw, the kernel's soft iWARP, breaks these promises of vb.h (Linux 6.1 and rdma-core 44, seen by test):
  *   - requests posted after the QP died, by whatever side, never complete, and stopping again does not flush
  *     them;
  *   - a send or write that follows an RDMA read completes before the read does;
  *   - post returns success though only a part of a chain went in, or failure though all of it did;
- *   - QP numbers are reused at once, so that a late completion looks like one of the next QP.
+ *   - QP numbers are reused at once, so that a late completion looks like one of the next QP;
+ *   - a short read across a page boundary brings wrong bytes (qp.c, siw_cut_read);
+ *   - while a request waits behind reads, reads of the peer are not answered (VB_CAP_FENCE_STALLS).
  * On siw alone, therefore, each queue of a QP has a shadow: a ring with one entry per posted request. The
  * verbs work request carries a ticket (generation of the shadow, sequence number) instead of the caller's id;
  * completions are put back into posting order, unknown tickets are dropped, and a stop completes what the
@@ -228,6 +232,8 @@ vb_status_t rc_addr_list(struct vb_backend *be, struct vb_addr *out, uint32_t *c
 vb_status_t rc_route(struct vb_backend *be, const struct vb_addr *remote, struct vb_addr *out_local);
 
 /* ---- device.c */
+/* Is it the kernel's soft iWARP? false for a device that nobody has opened. */
+bool rc_is_siw(struct vb_backend *be, const struct ibv_device *device);
 /* The CM reports that a device goes away: rc_async_poll() will tell. Software devices send no asynchronous
  * event for it, and their removal waits until everybody has closed them. */
 void rc_device_removed(struct vb_backend *be, const struct ibv_device *device);

@@ -108,7 +108,11 @@ enum vb_cap_flags {
     VB_CAP_RDMA_READ = 1u << 3,
     /* a window's own bounds are enforced. Without it (rxe up to this writing) an access through a window is
      * checked against the bounds of the MR below, so that MR must not be larger than the window. */
-    VB_CAP_WINDOW_BOUNDS = 1u << 4
+    VB_CAP_WINDOW_BOUNDS = 1u << 4,
+    /* A request that waits behind reads of its own QP (fenced, or a read beyond the depth) keeps this side from answering
+     * the peer's reads as well: two sides that wait at once wait for ever. Whoever posts must hold such requests back
+     * in software until the reads are done. */
+    VB_CAP_FENCE_STALLS = 1u << 5
 };
 
 struct vb_caps {
