@@ -2,6 +2,7 @@
  * xfer.c, recv.c, complete.c. */
 #include "data/chan.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -21,6 +22,18 @@ struct wsd_op_chunk {
 
 /* ---- operation records --------------------------------------------------------------------------------- */
 
+/* What an operation finds in its record: here, so that nobody waits for it. */
+static void blank(struct wsd_op *op)
+{
+    op->first_error = VB_OK;
+    op->is_plain = false;
+    op->internal_done = false;
+    op->notify = false;
+    op->sge_count = 0;
+    op->slots = 1;
+    op->bounce = NULL;
+}
+
 static bool add_chunk_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
     struct wsd_op_chunk *chunk = calloc(1, sizeof *chunk);
@@ -30,28 +43,18 @@ static bool add_chunk_locked(struct wsd_chan *c, struct wsd_queue *q)
     q->chunks = chunk;
     for (unsigned i = OP_CHUNK; i-- > 0;) {
         chunk->ops[i].chan = c;
+        blank(&chunk->ops[i]);
         chunk->ops[i].next = q->free;
         q->free = &chunk->ops[i];
     }
     return true;
 }
 
-struct wsd_op *wsd_op_alloc_locked(struct wsd_chan *c, struct wsd_queue *q)
+struct wsd_op *wsd_op_first_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
-    if (!q->free && !add_chunk_locked(c, q)) /* grows to the working set once, then never again */
+    if (!add_chunk_locked(c, q)) /* grows to the working set once, then never again */
         return NULL;
-    struct wsd_op *op = q->free;
-    q->free = op->next;
-    op->next = NULL;
-    op->ov = NULL;
-    op->error = 0;
-    op->first_error = VB_OK;
-    op->internal_done = false;
-    op->notify = false;
-    op->sge_count = 0;
-    op->slots = 1;
-    op->bounce = NULL;
-    return op;
+    return wsd_op_alloc_locked(c, q);
 }
 
 void wsd_op_free_locked(struct wsd_queue *q, struct wsd_op *op)
@@ -61,6 +64,7 @@ void wsd_op_free_locked(struct wsd_queue *q, struct wsd_op *op)
         q->free_ext = op->ext;
         op->ext = NULL;
     }
+    blank(op);
     op->next = q->free;
     q->free = op;
 }
@@ -146,7 +150,7 @@ static bool queue_init(struct wsd_queue *q)
     wsd_op_list_init(&q->posted);
     wsd_op_list_init(&q->waiting);
     wsd_op_list_init(&q->kept);
-    return pal_mutex_init(&q->lock);
+    return pal_lock_init(&q->lock);
 }
 
 static void queue_fini(struct wsd_queue *q)
@@ -161,7 +165,7 @@ static void queue_fini(struct wsd_queue *q)
         q->chunks = chunk->next;
         free(chunk);
     }
-    pal_mutex_fini(&q->lock);
+    pal_lock_fini(&q->lock);
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -212,7 +216,7 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
     c->up = up;
     c->owner = owner;
     c->handle = INVALID_SOCKET;
-    atomic_init(&c->pending, 1);
+    c->max_message = wsd_device_max_message(dev);
     c->idle_op.kind = WSD_OP_IDLE;
     c->idle_op.chan = c;
     c->arrived_tail = &c->arrived;
@@ -264,14 +268,14 @@ void wsd_chan_free(struct wsd_chan *c)
 
 static void lock_both(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->sq.lock);
-    pal_mutex_lock(&c->rq.lock);
+    pal_lock_take(&c->sq.lock);
+    pal_lock_take(&c->rq.lock);
 }
 
 static void unlock_both(struct wsd_chan *c)
 {
-    pal_mutex_unlock(&c->rq.lock);
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->rq.lock);
+    pal_lock_give(&c->sq.lock);
 }
 
 void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce,
@@ -397,8 +401,21 @@ void wsd_chan_force_out(struct wsd_chan *c)
 
 void wsd_chan_close(struct wsd_chan *c)
 {
-    if (pal_sub_acq_rel(&c->pending, 1) == 1)
+    lock_both(c);
+    uint32_t left = c->sq.live + c->rq.live;
+    c->closed = true;
+    pal_store_relaxed(&c->left, left); /* under the locks of all who count it down */
+    unlock_both(c);
+    if (left == 0)
         c->up->idle(c->owner);
+}
+
+bool wsd_chan_is_live(struct wsd_chan *c)
+{
+    lock_both(c);
+    bool live = c->sq.live || c->rq.live;
+    unlock_both(c);
+    return live;
 }
 
 /* ---- release ------------------------------------------------------------------------------------------- */
@@ -443,13 +460,17 @@ void wsd_chan_release(struct wsd_chan *c)
     destroy_qp(c);
     wsd_chan_force_out(c);
     /* Whoever was completing an operation of ours holds poll_lock until it has let go of the channel. */
-    pal_mutex_lock(&c->shard->poll_lock);
-    pal_mutex_unlock(&c->shard->poll_lock);
+    pal_lock_take(&c->shard->poll_lock);
+    pal_lock_give(&c->shard->poll_lock);
     while (c->arrived) {
         struct wsd_private_buf *b = c->arrived;
         c->arrived = b->next;
         wsd_domain_give_private(c->domain, b);
     }
+    WSD_LOG_INFO("event=channel-ended sent=%" PRIu64 " sent-bytes=%" PRIu64 " received=%" PRIu64
+                 " received-bytes=%" PRIu64 " failed=%" PRIu64 " queued=%" PRIu64,
+                 c->sq.count.done, c->sq.count.bytes, c->rq.count.done, c->rq.count.bytes,
+                 c->sq.count.failed + c->rq.count.failed, c->sq.count.queued + c->rq.count.queued);
     wsd_chan_dispose(c);
     wsd_region_release_all(c);
     wsd_device_give_domain(c->dev, c->domain);

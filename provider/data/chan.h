@@ -32,11 +32,12 @@ struct wsd_op_list {
 };
 
 struct wsd_queue {
-    struct pal_mutex lock;  /* guards the rest, for sq also chan.rdma and internal requests */
+    struct pal_lock lock;   /* guards the rest, for sq also grants and internal requests */
     bool stopped;           /* takes no more work requests */
     uint32_t depth, used;   /* work requests: room, posted and not given back */
     uint32_t reads;         /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
     uint32_t read_requests; /* sq: work requests of those */
+    uint32_t live;          /* operations begun and not told to the switch yet */
     uint32_t ops;           /* operations not completed, internal ones not counted */
     struct wsd_op_list posted, waiting;
     struct wsd_op_list kept; /* rq, parked: flushed receives that the next QP gets first */
@@ -44,6 +45,9 @@ struct wsd_queue {
     struct wsd_op_ext *free_ext;
     struct wsd_op_chunk *chunks;
     struct wsd_region *last_hit;
+    struct { /* for the log when the channel ends */
+        uint64_t done, bytes, failed, queued;
+    } count;
 };
 
 /* A local registration made with WSPRegisterMemory, or an own one. */
@@ -59,10 +63,6 @@ struct wsd_region {
 /* Remote access granted with WSPRegisterRdmaMemory. */
 struct wsd_grant;
 
-struct wsd_chan_stats {
-    pal_atomic_u64 sends, recvs, writes, reads, bytes_sent, bytes_received, errors, queued;
-};
-
 struct wsd_chan {
     struct wsd_device *dev;
     struct wsd_domain *domain;
@@ -75,9 +75,10 @@ struct wsd_chan {
     SOCKET handle;          /* the switch's, for completion upcalls */
     pal_atomic_bool silent; /* final clean-up: complete without upcalls (C20) */
 
-    _Atomic(uint32_t) cause;   /* first cause of death (Winsock code), 0 while alive */
-    _Atomic(uint32_t) pending; /* 1 while open, plus one per operation; 0 = idle */
-    bool parked;               /* guarded by both queue locks: peer is moving, keep flushed receives (8.10) */
+    _Atomic(uint32_t) cause; /* first cause of death (Winsock code), 0 while alive */
+    bool closed;             /* guarded by both queue locks: no operation can come any more */
+    _Atomic(uint32_t) left;  /* closed: operations not told yet; whoever tells the last one reports idle */
+    bool parked;             /* guarded by both queue locks: peer is moving, keep flushed receives (8.10) */
     /* guarded by both queue locks: closed or moved: not even an arrived message is given out */
     bool shut;
     bool started; /* guarded by both queue locks: this QP is connected, sends may be posted */
@@ -90,6 +91,7 @@ struct wsd_chan {
     uint32_t region_count, region_room;
     struct wsd_grant *grants;         /* guarded by sq.lock */
     struct wsd_grant *dead_grants;    /* deregistered, but their windows wait until the QP is drained */
+    uint32_t max_message;             /* bytes of one send; const */
     uint32_t read_depth;              /* guarded by sq.lock */
     uint32_t local_nonce, peer_nonce; /* name the connection in RDMA buffer descriptors */
 
@@ -103,8 +105,6 @@ struct wsd_chan {
     uint32_t callers; /* guarded by dispose_lock: calls that use domain or grants now */
     bool released;    /* likewise */
     struct wsd_bounce *dispose_list;
-
-    struct wsd_chan_stats stats;
 };
 
 /* ---- life ---- */
@@ -136,8 +136,10 @@ bool wsd_chan_drain(struct wsd_chan *c, uint64_t deadline_ns);
 int wsd_chan_error(struct wsd_chan *c, vb_status_t st);
 /* Last resort after the QP was destroyed: complete what never came back. */
 void wsd_chan_force_out(struct wsd_chan *c);
-/* Drop the "open" reference: idle() follows when no operation is left, perhaps within this call. */
+/* No operation can come any more: idle() follows when the last one has been told, perhaps within this call. */
 void wsd_chan_close(struct wsd_chan *c);
+/* Is any operation begun and not told yet? */
+bool wsd_chan_is_live(struct wsd_chan *c);
 /* Destroy the QP and give back grants, regions, private buffers, CQ room. Stopped and drained. Control. */
 void wsd_chan_release(struct wsd_chan *c);
 void wsd_chan_free(struct wsd_chan *c);    /* memory only */
@@ -154,8 +156,18 @@ void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned cou
 /* the upcall; no locks */
 void wsd_chan_deliver(struct wsd_op *op);
 
-struct wsd_op *wsd_op_alloc_locked(struct wsd_chan *c, struct wsd_queue *q);
 void wsd_op_free_locked(struct wsd_queue *q, struct wsd_op *op);
+struct wsd_op *wsd_op_first_locked(struct wsd_chan *c,
+                                   struct wsd_queue *q); /* no record is free: make some */
+/* A record as wsd_op_free_locked() left it, NULL when out of memory. Queue lock held. */
+static inline struct wsd_op *wsd_op_alloc_locked(struct wsd_chan *c, struct wsd_queue *q)
+{
+    struct wsd_op *op = q->free;
+    if (!op)
+        return wsd_op_first_locked(c, q);
+    q->free = op->next;
+    return op;
+}
 /* Room for `pieces`; false when out of memory. */
 bool wsd_op_room_locked(struct wsd_queue *q, struct wsd_op *op, uint32_t pieces);
 static inline struct vb_sge *wsd_op_sge(struct wsd_op *op)
@@ -199,10 +211,22 @@ void wsd_op_list_cut(struct wsd_op_list *from, struct wsd_op *first, struct wsd_
  * started. Queue lock held. */
 void wsd_op_unstarted_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op_of_bad);
 
-/* Prepare ov and account the operation; from here exactly one completion follows. */
-void wsd_op_begin(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov);
+/* Prepare ov and account the operation; from here exactly one completion follows. Queue lock held. */
+static inline void wsd_op_begin(struct wsd_queue *q, struct wsd_op *op, WSAOVERLAPPED *ov)
+{
+    op->ov = ov;
+    /* sampled here only (7.2): ov is the switch's again at completion */
+    op->notify = !((uintptr_t)ov->hEvent & 1);
+    op->is_plain = !op->notify && op->sge_count == 1 && !op->ext && !op->bounce && op->slots == 1;
+    ov->Offset = 0;
+    ov->OffsetHigh = 0;
+    /* before it can complete */
+    __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS, __ATOMIC_RELEASE);
+    q->live++;
+    q->ops++;
+}
 /* Take back wsd_op_begin() because nothing was started. */
-void wsd_op_undo(struct wsd_chan *c, struct wsd_op *op);
+void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op);
 /* Finish an operation that is on no list: visible at once (polled) or via the ready list. Queue lock held.
  * Returns true when the shard has something to deliver. */
 bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,

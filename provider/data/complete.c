@@ -19,28 +19,24 @@ int wsd_chan_error(struct wsd_chan *c, vb_status_t st)
 
 /* ---- begin and end of an operation --------------------------------------------------------------------- */
 
-void wsd_op_begin(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov)
-{
-    op->ov = ov;
-    /* sampled here only (7.2): ov is the switch's again at completion */
-    op->notify = !((uintptr_t)ov->hEvent & 1);
-    ov->Offset = 0;
-    ov->OffsetHigh = 0;
-    /* before it can complete */
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS, __ATOMIC_RELEASE);
-    pal_add_relaxed(&c->pending, 1);
-}
-
-void wsd_op_undo(struct wsd_chan *c, struct wsd_op *op)
+void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op)
 {
     __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
-    atomic_fetch_sub_explicit(&c->pending, 1, memory_order_acq_rel); /* never the last: the channel is open */
+    q->ops--;
+    q->live--; /* never the last: the channel is open */
 }
 
-static void release_regions_locked(struct wsd_op *op)
+static inline void release_regions_locked(struct wsd_op *op)
 {
-    struct wsd_region **regions = wsd_op_regions(op);
     bool recv = wsd_op_is_recv(op);
+    if (op->sge_count == 1 && !op->ext) { /* the rule */
+        struct wsd_region *r = op->region[0];
+        if (r)
+            --*(recv ? &r->recv_uses : &r->send_uses);
+        op->region[0] = NULL;
+        return;
+    }
+    struct wsd_region **regions = wsd_op_regions(op);
     for (uint32_t i = 0; i < op->sge_count; i++)
         if (regions[i]) {
             if (recv)
@@ -62,13 +58,12 @@ static void store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t bytes)
     __atomic_store_n(&ov->Internal, (ULONG_PTR)error, __ATOMIC_RELEASE);
 }
 
-/* True when the channel just became idle; its last list entry is then in the ready list. */
-static bool drop_pending(struct wsd_chan *c)
+/* The switch has been told. True for the last operation of a closed channel: then the caller sees to it that idle() is
+ * called. Queue lock held. */
+static inline bool told_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
-    if (pal_sub_acq_rel(&c->pending, 1) != 1)
-        return false;
-    wsd_shard_push_ready(c->shard, &c->idle_op);
-    return true;
+    q->live--;
+    return c->closed && pal_sub_acq_rel(&c->left, 1) == 1;
 }
 
 bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,
@@ -89,8 +84,7 @@ bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op
     q->ops--;
     op->error = error;
     op->bytes = bytes;
-    if (error)
-        pal_add_relaxed(&c->stats.errors, 1);
+    q->count.failed += error != 0;
     if (op->notify && !c->silent) {
         wsd_shard_push_ready(c->shard, op);
         return true;
@@ -99,7 +93,10 @@ bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op
         wsd_shard_expected_one(c->shard);
     store_result(op->ov, error, bytes);
     wsd_op_free_locked(q, op);
-    return drop_pending(c);
+    if (!told_locked(c, q))
+        return false;
+    wsd_shard_push_ready(c->shard, &c->idle_op);
+    return true;
 }
 
 void wsd_chan_deliver(struct wsd_op *op)
@@ -119,11 +116,13 @@ void wsd_chan_deliver(struct wsd_op *op)
         ov->Offset = 0;
         wsd_upcall_complete(c->handle, ov, op->error, op->bytes); /* ov is not ours from here on */
     }
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     wsd_op_free_locked(q, op);
-    pal_mutex_unlock(&q->lock);
+    bool last = told_locked(c, q);
+    pal_lock_give(&q->lock); /* the channel may go now, unless this was the last one */
     wsd_shard_expected_one(shard);
-    drop_pending(c);
+    if (last)
+        wsd_shard_push_ready(shard, &c->idle_op);
 }
 
 /* ---- completions --------------------------------------------------------------------------------------- */
@@ -148,21 +147,10 @@ static bool finish_nothings_locked(struct wsd_chan *c, struct wsd_queue *q)
     return ready;
 }
 
-static void count(struct wsd_chan *c, const struct wsd_op *op, uint32_t bytes)
+static inline void count(struct wsd_queue *q, uint32_t bytes)
 {
-    switch (op->kind) {
-    case WSD_OP_SEND:
-        pal_add_relaxed(&c->stats.sends, 1);
-        pal_add_relaxed(&c->stats.bytes_sent, bytes);
-        break;
-    case WSD_OP_RECV:
-        pal_add_relaxed(&c->stats.recvs, 1);
-        pal_add_relaxed(&c->stats.bytes_received, bytes);
-        break;
-    case WSD_OP_WRITE: pal_add_relaxed(&c->stats.writes, 1); break;
-    case WSD_OP_READ: pal_add_relaxed(&c->stats.reads, 1); break;
-    default: break;
-    }
+    q->count.done++;
+    q->count.bytes += bytes;
 }
 
 static bool send_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct vb_wc *wc)
@@ -180,9 +168,12 @@ static bool send_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct
     else if (op->kind == WSD_OP_READ && op->bounce)
         wsd_bounce_scatter(op->bounce, wsd_op_sge(op), op->sge_count, op->bytes);
     if (st == VB_OK)
-        count(c, op, op->bytes);
-    bool ready = wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, st), st == VB_OK ? op->bytes : 0);
-    return ready | finish_nothings_locked(c, q);
+        count(q, op->bytes);
+    bool ready = wsd_op_finish_locked(c, q, op, st == VB_OK ? 0 : (uint32_t)wsd_chan_error(c, st),
+                                      st == VB_OK ? op->bytes : 0);
+    if (q->posted.head && q->posted.head->kind == WSD_OP_NOTHING)
+        ready |= finish_nothings_locked(c, q);
+    return ready;
 }
 
 /* A local protection or length error of a receive is a message that did not fit: WSAEMSGSIZE (7.6).
@@ -207,9 +198,10 @@ static bool recv_done_locked(struct wsd_chan *c, struct wsd_op *op, const struct
     else if (op->bounce)
         wsd_bounce_scatter(op->bounce, wsd_op_sge(op), op->sge_count, wc->bytes);
     if (wc->status == VB_OK)
-        count(c, op, wc->bytes);
-    return wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, recv_status(wc)),
-                                wc->status == VB_OK ? wc->bytes : 0);
+        count(q, wc->bytes);
+    if (wc->status == VB_OK)
+        return wsd_op_finish_locked(c, q, op, 0, wc->bytes);
+    return wsd_op_finish_locked(c, q, op, (uint32_t)wsd_chan_error(c, recv_status(wc)), 0);
 }
 
 /* A message in a private buffer meets the receive it is paired with. */
@@ -229,7 +221,7 @@ bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const s
         memcpy((void *)(uintptr_t)sge->addr, b->bytes + at, n);
         at += n;
     }
-    count(c, op, b->arrived_bytes);
+    count(&c->rq, b->arrived_bytes);
     return wsd_op_finish_locked(c, &c->rq, op, 0, b->arrived_bytes);
 }
 
@@ -264,6 +256,29 @@ static bool private_done_locked(struct wsd_chan *c, struct wsd_private_buf *b, c
     return op ? wsd_op_finish_locked(c, &c->rq, op, (uint32_t)wsd_chan_error(c, st), 0) : false;
 }
 
+/* The rule, the short way: what wsd_op_finish_locked() does for a request of one piece that succeeded and that nobody
+ * is to be told of. */
+static inline void plain_done_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op,
+                                     uint32_t bytes)
+{
+    struct wsd_region *r = op->region[0];
+    wsd_op_list_pop(&q->posted); /* a reliable QP completes in order: op */
+    q->used--;
+    q->ops--;
+    count(q, bytes);
+    if (q == &c->rq)
+        r->recv_uses--;
+    else
+        r->send_uses--;
+    op->sge_count = 0; /* and so the record is blank again, as wsd_op_free_locked() leaves it */
+    op->is_plain = false;
+    op->next = q->free;
+    q->free = op;
+    store_result(op->ov, 0, bytes);
+    if (told_locked(c, q))
+        wsd_shard_push_ready(c->shard, &c->idle_op);
+}
+
 static void refill_and_unlock(struct wsd_chan *c, struct wsd_queue *q)
 {
     if (q->waiting.head) {
@@ -272,7 +287,7 @@ static void refill_and_unlock(struct wsd_chan *c, struct wsd_queue *q)
         else
             wsd_xfer_refill_recv_locked(c);
     }
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
 }
 
 void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned n)
@@ -290,11 +305,15 @@ void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned n)
         if (q != locked) {
             if (locked)
                 refill_and_unlock(locked_chan, locked);
-            pal_mutex_lock(&q->lock);
+            pal_lock_take(&q->lock);
             locked = q;
             locked_chan = c;
         }
-        if (tag == WSD_ID_MEMBER) {
+        if (tag == WSD_ID_OP && op->is_plain && wc[i].status == VB_OK && op->kind != WSD_OP_READ) {
+            plain_done_locked(c, q, op, q == &c->rq ? wc[i].bytes : op->bytes);
+            if (q == &c->sq && q->posted.head && q->posted.head->kind == WSD_OP_NOTHING)
+                finish_nothings_locked(c, q);
+        } else if (tag == WSD_ID_MEMBER) {
             if (op->first_error == VB_OK)
                 /* the final request of the operation follows, flushed */
                 op->first_error = (uint8_t)wc[i].status;

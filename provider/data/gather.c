@@ -33,8 +33,8 @@ void wsd_gather_undo_locked(struct wsd_op *op)
     op->sge_count = 0;
 }
 
-int wsd_gather_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, const WSABUF *bufs,
-                      uint32_t count, uint32_t flag)
+int wsd_gather_many_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, const WSABUF *bufs,
+                           uint32_t count, uint32_t flag)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t addr = (uintptr_t)bufs[i].buf;

@@ -128,10 +128,10 @@ int wsd_grant_register(struct wsd_chan *c, void *addr, uint32_t bytes, uint32_t 
                                                    .nonce = c->local_nonce},
                           g->descriptor);
     memcpy(out, g->descriptor, WSD_DESCRIPTOR_BYTES);
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     g->next = c->grants;
     c->grants = g;
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     return 0;
 }
 
@@ -140,7 +140,7 @@ static struct wsd_grant *take(struct wsd_chan *c, const void *descriptor, uint32
     struct wsd_grant *found = NULL;
     if (bytes != WSD_DESCRIPTOR_BYTES)
         return NULL;
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     for (struct wsd_grant **at = &c->grants; *at; at = &(*at)->next)
         /* by content: the bytes travelled (6.5) */
         if (memcmp((*at)->descriptor, descriptor, WSD_DESCRIPTOR_BYTES) == 0) {
@@ -148,7 +148,7 @@ static struct wsd_grant *take(struct wsd_chan *c, const void *descriptor, uint32
             *at = found->next;
             break;
         }
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     return found;
 }
 
@@ -165,21 +165,21 @@ int wsd_grant_deregister(struct wsd_chan *c, const void *descriptor, uint32_t de
      * been drained, because requests that name it may not have come back yet. */
     if (c->qp)
         vb_qp_stop(c->qp);
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     g->next = c->dead_grants;
     c->dead_grants = g;
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     return 0;
 }
 
 void wsd_grant_release_all(struct wsd_chan *c)
 {
     for (;;) {
-        pal_mutex_lock(&c->sq.lock);
+        pal_lock_take(&c->sq.lock);
         struct wsd_grant **list = c->grants ? &c->grants : &c->dead_grants, *g = *list;
         if (g)
             *list = g->next;
-        pal_mutex_unlock(&c->sq.lock);
+        pal_lock_give(&c->sq.lock);
         if (!g)
             return;
         grant_destroy(c, g, false);

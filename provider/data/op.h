@@ -53,6 +53,7 @@ struct wsd_op {
     uint8_t first_error; /* vb_status_t of an unsignaled member request that failed, VB_OK = none */
     bool notify;         /* bit 0 of hEvent was clear at submission (7.2) */
     bool internal_done;
+    bool is_plain; /* one request, one registered piece, polled: completes the short way */
     uint16_t sge_count;
     uint64_t remote_addr;
     union {

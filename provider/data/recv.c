@@ -25,13 +25,13 @@ vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count)
         b->owner = c;
         struct vb_sge sge = {.addr = (uintptr_t)b->bytes, .bytes = WSD_PRIVATE_BYTES, .lkey = b->lkey};
         struct vb_recv_wr wr = {.id = (uintptr_t)b | WSD_ID_PRIVATE, .sge = &sge, .sge_count = 1};
-        pal_mutex_lock(&c->rq.lock);
+        pal_lock_take(&c->rq.lock);
         st = vb_post_recv(c->qp, &wr, NULL);
         if (st == VB_OK) {
             c->private_posted++;
             c->private_unpaired++;
         }
-        pal_mutex_unlock(&c->rq.lock);
+        pal_lock_give(&c->rq.lock);
         if (st != VB_OK) {
             wsd_domain_give_private(c->domain, b);
             return st;
@@ -107,12 +107,11 @@ static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *o
     struct wsd_queue *q = &c->rq;
     if (q->ops >= c->dev->config->queue_cap)
         return WSAENOBUFS;
-    wsd_op_begin(c, op, ov);
-    q->ops++;
+    wsd_op_begin(q, op, ov);
     if (pair_locked(c, op))
         return 0;
     if (q->waiting.head || c->parked || !has_room(c)) {
-        pal_add_relaxed(&c->stats.queued, 1);
+        q->count.queued++;
         wsd_op_list_push(&q->waiting, op);
         wsd_xfer_refill_recv_locked(c);
         return 0;
@@ -125,8 +124,7 @@ static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *o
         wsd_op_list_push(&q->posted, op);
         return 0;
     }
-    q->ops--;
-    wsd_op_undo(c, op);
+    wsd_op_undo(q, op);
     return wsd_error_post(st);
 }
 
@@ -145,35 +143,69 @@ static int bounce_unlocked(struct wsd_chan *c, struct wsd_op *op, size_t bytes)
     struct wsd_bounce *b;
     if (!wsd_chan_enter(c))
         return WSAENOTCONN;
-    pal_mutex_unlock(&c->rq.lock);
+    pal_lock_give(&c->rq.lock);
     wsd_chan_dispose(c);
     vb_status_t st = wsd_bounce_create(c, bytes, &b);
-    pal_mutex_lock(&c->rq.lock);
+    pal_lock_take(&c->rq.lock);
     int error = st != VB_OK ? WSAENOBUFS : dead(c);
     if (st == VB_OK && !error)
         op->bounce = b;
     if (st == VB_OK && error) { /* nobody would dispose of it any more */
-        pal_mutex_unlock(&c->rq.lock);
+        pal_lock_give(&c->rq.lock);
         wsd_bounce_destroy(b);
-        pal_mutex_lock(&c->rq.lock);
+        pal_lock_take(&c->rq.lock);
     }
     wsd_chan_leave(c);
     return error;
 }
 
+/* The rule, the short way: one registered piece, no first message to meet, room in the device. False: not that case, and
+ * nothing has happened. */
+static inline bool recv_straight_locked(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov, int *error)
+{
+    struct wsd_queue *q = &c->rq;
+    struct wsd_op *op = q->free;
+    struct wsd_region *r = q->last_hit;
+    uint64_t addr = (uintptr_t)buf->buf;
+    if (!op || !r || addr < r->start || addr >= r->end || r->end - addr < buf->len || !buf->len ||
+        !(r->access & MEM_WRITE) || q->stopped || c->parked || c->private_unpaired || q->waiting.head ||
+        !has_room(c))
+        return false;
+    q->free = op->next;
+    op->kind = WSD_OP_RECV;
+    op->bytes = buf->len;
+    op->sge[0] = (struct vb_sge){.addr = addr, .bytes = buf->len, .lkey = r->lkey};
+    op->region[0] = r;
+    op->sge_count = 1;
+    wsd_op_begin(q, op, ov);
+    struct vb_recv_wr wr = {.next = NULL, .id = (uintptr_t)op, .sge = op->sge, .sge_count = 1};
+    vb_status_t st = vb_post_recv(c->qp, &wr, NULL);
+    if (st == VB_OK) {
+        r->recv_uses++;
+        q->used++;
+        wsd_op_list_push(&q->posted, op);
+        *error = 0;
+        return true;
+    }
+    wsd_op_undo(q, op);
+    wsd_op_free_locked(q, op);
+    *error = wsd_error_post(st);
+    return true;
+}
+
 int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += bufs[i].len;
+    uint64_t total = wsd_gather_total(bufs, count);
     if (total > 0x7FFFFFFF)
         return WSAEMSGSIZE;
     bool notify = !((uintptr_t)ov->hEvent & 1);
     if (notify)
         wsd_shard_expect(c->shard);
-    pal_mutex_lock(&c->rq.lock);
+    pal_lock_take(&c->rq.lock);
     struct wsd_op *op = NULL;
     int error = dead(c);
+    if (!error && count == 1 && recv_straight_locked(c, bufs, ov, &error))
+        goto done;
     if (!error && !(op = wsd_op_alloc_locked(c, &c->rq)))
         error = WSAENOBUFS;
     if (!error) {
@@ -191,7 +223,8 @@ int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
             wsd_op_free_locked(&c->rq, op);
         }
     }
-    pal_mutex_unlock(&c->rq.lock);
+done:
+    pal_lock_give(&c->rq.lock);
     if (error && notify)
         wsd_shard_expected_one(c->shard);
     return error;

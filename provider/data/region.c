@@ -8,14 +8,14 @@
 
 static void lock_both(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->sq.lock);
-    pal_mutex_lock(&c->rq.lock);
+    pal_lock_take(&c->sq.lock);
+    pal_lock_take(&c->rq.lock);
 }
 
 static void unlock_both(struct wsd_chan *c)
 {
-    pal_mutex_unlock(&c->rq.lock);
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->rq.lock);
+    pal_lock_give(&c->sq.lock);
 }
 
 /* What the device must be allowed to do. The NIC may always read registered memory (Q7). Memory that

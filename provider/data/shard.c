@@ -28,15 +28,6 @@ bool wsd_shard_inside_upcall(void)
 
 /* ---- harvest ------------------------------------------------------------------------------------------- */
 
-static unsigned harvest_locked(struct wsd_shard *s)
-{
-    struct vb_wc wc[HARVEST_BATCH];
-    unsigned n = vb_cq_poll(s->cq, wc, HARVEST_BATCH);
-    if (n)
-        wsd_chan_complete(s, wc, n);
-    return n;
-}
-
 static void wake_waiters(struct wsd_shard *s)
 {
     pal_mutex_lock(&s->wait_lock);
@@ -47,11 +38,14 @@ static void wake_waiters(struct wsd_shard *s)
 unsigned wsd_shard_harvest(struct wsd_shard *s, bool must)
 {
     if (must)
-        pal_mutex_lock(&s->poll_lock);
-    else if (!pal_mutex_trylock(&s->poll_lock))
+        pal_lock_take(&s->poll_lock);
+    else if (!pal_lock_try(&s->poll_lock))
         return 0; /* somebody is taking them right now */
-    unsigned n = harvest_locked(s);
-    pal_mutex_unlock(&s->poll_lock);
+    struct vb_wc wc[HARVEST_BATCH];
+    unsigned n = vb_cq_poll(s->cq, wc, HARVEST_BATCH);
+    if (n)
+        wsd_chan_complete(s, wc, n);
+    pal_lock_give(&s->poll_lock);
     if (n && atomic_load_explicit(&s->waiters, memory_order_acquire))
         wake_waiters(s);
     return n;
@@ -199,7 +193,7 @@ vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shar
     s->capacity = depth;
     s->ready_tail = &s->ready_head;
     vb_status_t st = VB_E_NOMEM;
-    if (!pal_mutex_init(&s->poll_lock))
+    if (!pal_lock_init(&s->poll_lock))
         goto err_alloc;
     if (!pal_mutex_init(&s->ready_lock))
         goto err_poll_lock;
@@ -231,7 +225,7 @@ err_wait_lock:
 err_ready_lock:
     pal_mutex_fini(&s->ready_lock);
 err_poll_lock:
-    pal_mutex_fini(&s->poll_lock);
+    pal_lock_fini(&s->poll_lock);
 err_alloc:
     free(s);
     return st;
@@ -247,6 +241,6 @@ void wsd_shard_destroy(struct wsd_shard *s)
     pal_cond_fini(&s->wait_cond);
     pal_mutex_fini(&s->wait_lock);
     pal_mutex_fini(&s->ready_lock);
-    pal_mutex_fini(&s->poll_lock);
+    pal_lock_fini(&s->poll_lock);
     free(s);
 }

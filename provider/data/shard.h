@@ -20,6 +20,7 @@
 #define WSD_SHARD_H
 
 #include "pal/atomic.h"
+#include "pal/lock.h"
 #include "pal/mutex.h"
 #include "pal/thread.h"
 #include "vb/vb.h"
@@ -31,7 +32,7 @@ struct wsd_shard {
     struct wsd_shard *next; /* in its device's list, guarded by the device lock */
     struct vb_cq *cq;
     uint32_t capacity, reserved; /* completions; guarded by the device lock */
-    struct pal_mutex poll_lock;
+    struct pal_lock poll_lock;
 
     struct pal_mutex ready_lock;
     struct wsd_op *ready_head, **ready_tail;

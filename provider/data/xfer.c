@@ -23,6 +23,9 @@ static uint32_t user_depth(const struct wsd_queue *q)
 
 /* ---- work requests ------------------------------------------------------------------------------------- */
 
+static const uint8_t opcode[] = {
+    [WSD_OP_SEND] = VB_WR_SEND, [WSD_OP_WRITE] = VB_WR_WRITE, [WSD_OP_READ] = VB_WR_READ};
+
 /* Pieces that one work request may have. Reads may be more limited than the rest. */
 static uint32_t pieces_max(const struct wsd_chan *c, uint8_t kind)
 {
@@ -32,11 +35,9 @@ static uint32_t pieces_max(const struct wsd_chan *c, uint8_t kind)
 
 /* Write the requests of one operation to wr[]; returns how many. Later requests are fenced while reads are
  * out (7.5). */
-static unsigned build_locked(const struct wsd_chan *c, struct wsd_op *op, struct vb_send_wr *wr,
-                             uint32_t reads)
+static unsigned build_many_locked(const struct wsd_chan *c, struct wsd_op *op, struct vb_send_wr *wr,
+                                  uint32_t reads)
 {
-    static const uint8_t opcode[] = {
-        [WSD_OP_SEND] = VB_WR_SEND, [WSD_OP_WRITE] = VB_WR_WRITE, [WSD_OP_READ] = VB_WR_READ};
     const struct vb_sge *sge = op->bounce ? &op->bounce->piece : wsd_op_sge(op);
     uint32_t left = op->bounce ? (op->bytes ? 1 : 0) : op->sge_count;
     uint64_t remote = op->remote_addr;
@@ -65,6 +66,24 @@ static unsigned build_locked(const struct wsd_chan *c, struct wsd_op *op, struct
     if (n == 1 && op->kind != WSD_OP_READ && op->bytes && op->bytes <= c->caps.inline_bytes)
         last->flags |= VB_WR_INLINE;
     return n;
+}
+
+/* The same; a send or write from one piece, which is the rule, without the detours. */
+static inline unsigned build_locked(const struct wsd_chan *c, struct wsd_op *op, struct vb_send_wr *wr,
+                                    uint32_t reads)
+{
+    if (op->sge_count != 1 || op->kind == WSD_OP_READ || op->ext || op->bounce)
+        return build_many_locked(c, op, wr, reads);
+    wr->next = NULL;
+    wr->id = (uintptr_t)op;
+    wr->sge = op->sge;
+    wr->sge_count = 1;
+    wr->op = opcode[op->kind];
+    wr->flags = (uint8_t)(VB_WR_SIGNALED | (reads ? VB_WR_FENCE : 0) |
+                          (op->bytes <= c->caps.inline_bytes ? VB_WR_INLINE : 0));
+    wr->u.rdma.remote_addr = op->remote_addr;
+    wr->u.rdma.rkey = op->u.rkey;
+    return 1;
 }
 
 static void posted_locked(struct wsd_chan *c, struct wsd_op *op, unsigned requests)
@@ -161,10 +180,9 @@ static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *o
     struct wsd_queue *q = &c->sq;
     if (q->ops >= c->dev->config->queue_cap)
         return WSAENOBUFS;
-    wsd_op_begin(c, op, ov);
-    q->ops++;
+    wsd_op_begin(q, op, ov);
     if (op->kind == WSD_OP_NOTHING || q->waiting.head || c->parked || !c->started || !fits_locked(c, op)) {
-        pal_add_relaxed(&c->stats.queued, 1);
+        q->count.queued++;
         wsd_op_list_push(&q->waiting, op);
         wsd_xfer_refill_send_locked(c);
         return 0;
@@ -179,8 +197,7 @@ static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *o
             post_failed_locked(c, st);
         return 0;
     }
-    q->ops--;
-    wsd_op_undo(c, op);
+    wsd_op_undo(q, op);
     return wsd_error_post(st);
 }
 
@@ -197,20 +214,20 @@ static int bounce_unlocked(struct wsd_chan *c, struct wsd_op *op, const WSABUF *
     struct wsd_bounce *b;
     if (!wsd_chan_enter(c))
         return WSAENOTCONN;
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     wsd_chan_dispose(c);
     vb_status_t st = wsd_bounce_create(c, op->bytes, &b);
     if (st == VB_OK && bufs)
         wsd_bounce_gather(b, bufs, count);
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     int error = st != VB_OK ? (wsd_error_register(st) == WSAENETDOWN ? WSAENETDOWN : WSAENOBUFS) : dead(c);
     if (st == VB_OK && !error) {
         op->bounce = b;
         op->slots = 1;
     } else if (st == VB_OK) { /* nobody would dispose of it any more */
-        pal_mutex_unlock(&c->sq.lock);
+        pal_lock_give(&c->sq.lock);
         wsd_bounce_destroy(b);
-        pal_mutex_lock(&c->sq.lock);
+        pal_lock_take(&c->sq.lock);
     }
     wsd_chan_leave(c);
     return error;
@@ -224,20 +241,59 @@ static void abandon_locked(struct wsd_chan *c, struct wsd_op *op)
     wsd_op_free_locked(&c->sq, op);
 }
 
-int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov,
-                  uint32_t max_bytes)
+/* The rule, the short way: one registered piece, and nothing that would have to wait in software. False: not that case,
+ * and nothing has happened. */
+static inline bool send_straight_locked(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov, int *error)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += bufs[i].len;
-    if (total > max_bytes)
+    struct wsd_queue *q = &c->sq;
+    struct wsd_op *op = q->free;
+    struct wsd_region *r = q->last_hit;
+    uint64_t addr = (uintptr_t)buf->buf;
+    if (!op || !r || addr < r->start || addr >= r->end || r->end - addr < buf->len || !buf->len ||
+        q->stopped || c->parked || !c->started || q->waiting.head || q->reads || q->used >= user_depth(q))
+        return false;
+    q->free = op->next;
+    op->kind = WSD_OP_SEND;
+    op->bytes = buf->len;
+    op->sge[0] = (struct vb_sge){.addr = addr, .bytes = buf->len, .lkey = r->lkey};
+    op->region[0] = r;
+    op->sge_count = 1;
+    wsd_op_begin(q, op, ov);
+    struct vb_send_wr wr;
+    const struct vb_send_wr *bad;
+    wr.next = NULL;
+    wr.id = (uintptr_t)op;
+    wr.sge = op->sge;
+    wr.sge_count = 1;
+    wr.op = VB_WR_SEND;
+    wr.flags = buf->len <= c->caps.inline_bytes ? VB_WR_SIGNALED | VB_WR_INLINE : VB_WR_SIGNALED;
+    vb_status_t st = vb_post_send(c->qp, &wr, &bad);
+    if (st == VB_OK) {
+        r->send_uses++;
+        q->used++;
+        wsd_op_list_push(&q->posted, op);
+        *error = 0;
+        return true;
+    }
+    wsd_op_undo(q, op);
+    wsd_op_free_locked(q, op);
+    *error = wsd_error_post(st);
+    return true;
+}
+
+int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov)
+{
+    uint64_t total = wsd_gather_total(bufs, count);
+    if (total > c->max_message)
         return WSAEMSGSIZE;
     bool notify = !((uintptr_t)ov->hEvent & 1);
     if (notify)
         wsd_shard_expect(c->shard);
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     struct wsd_op *op = NULL;
     int error = dead(c);
+    if (!error && count == 1 && send_straight_locked(c, bufs, ov, &error))
+        goto done;
     if (!error && !(op = wsd_op_alloc_locked(c, &c->sq)))
         error = WSAENOBUFS;
     if (!error) {
@@ -251,7 +307,8 @@ int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
         if (error)
             abandon_locked(c, op);
     }
-    pal_mutex_unlock(&c->sq.lock);
+done:
+    pal_lock_give(&c->sq.lock);
     if (error && notify)
         wsd_shard_expected_one(c->shard);
     return error;
@@ -272,7 +329,7 @@ int wsd_xfer_rdma(struct wsd_chan *c, enum wsd_op_kind kind, const WSABUFEX *buf
     bool notify = !((uintptr_t)ov->hEvent & 1);
     if (notify)
         wsd_shard_expect(c->shard);
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     struct wsd_op *op = NULL;
     int error = dead(c);
     if (!error && !(op = wsd_op_alloc_locked(c, &c->sq)))
@@ -299,7 +356,7 @@ int wsd_xfer_rdma(struct wsd_chan *c, enum wsd_op_kind kind, const WSABUFEX *buf
         if (error)
             abandon_locked(c, op);
     }
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     if (error && notify)
         wsd_shard_expected_one(c->shard);
     return error;
@@ -318,12 +375,12 @@ static vb_status_t room_locked(struct wsd_chan *c)
             return VB_E_STATE;
         if (c->sq.used < c->sq.depth)
             return VB_OK;
-        pal_mutex_unlock(&c->sq.lock);
+        pal_lock_give(&c->sq.lock);
         deadline = deadline ? deadline : pal_now_ns() + ROOM_WAIT_MS * 1000000ull;
         bool late = pal_now_ns() > deadline;
         if (!wsd_shard_harvest(c->shard, true))
             pal_thread_yield();
-        pal_mutex_lock(&c->sq.lock);
+        pal_lock_take(&c->sq.lock);
         if (late)
             return c->sq.used < c->sq.depth ? VB_OK : VB_E_AGAIN;
     }
@@ -334,7 +391,7 @@ vb_status_t wsd_xfer_bind(struct wsd_chan *c, struct vb_mw *mw, struct vb_mr *mr
 {
     struct wsd_queue *q = &c->sq;
     struct wsd_op *op = NULL;
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     vb_status_t st = room_locked(c);
     if (st == VB_OK && !(op = wsd_op_alloc_locked(c, q)))
         st = VB_E_NOMEM;
@@ -355,7 +412,7 @@ vb_status_t wsd_xfer_bind(struct wsd_chan *c, struct vb_mw *mw, struct vb_mr *mr
             wsd_op_free_locked(q, op);
         }
     }
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
     return st == VB_E_STATE ? VB_E_RESET : st;
 }
 
@@ -364,9 +421,9 @@ static bool wait_done(struct wsd_chan *c, struct wsd_op *op)
 {
     uint64_t deadline = pal_now_ns() + INVALIDATE_WAIT_MS * 1000000ull;
     for (unsigned idle = 0;;) {
-        pal_mutex_lock(&c->sq.lock);
+        pal_lock_take(&c->sq.lock);
         bool done = op->internal_done;
-        pal_mutex_unlock(&c->sq.lock);
+        pal_lock_give(&c->sq.lock);
         if (done)
             return true;
         if (wsd_shard_harvest(c->shard, true)) {
@@ -385,7 +442,7 @@ static bool wait_done(struct wsd_chan *c, struct wsd_op *op)
 vb_status_t wsd_xfer_invalidate(struct wsd_chan *c, struct vb_mw *mw)
 {
     struct wsd_queue *q = &c->sq;
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     vb_status_t st = room_locked(c);
     struct wsd_op *op = st == VB_OK ? wsd_op_alloc_locked(c, q) : NULL;
     if (st == VB_OK && !op)
@@ -402,25 +459,25 @@ vb_status_t wsd_xfer_invalidate(struct wsd_chan *c, struct vb_mw *mw)
         else
             wsd_op_free_locked(q, op);
     }
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
     if (st == VB_OK && !wait_done(c, op)) {
         /* The guarantee is absolute: no access after return (6.5). If the queue is stuck, end the
          * connection; that flushes it. */
-        pal_mutex_lock(&q->lock);
+        pal_lock_take(&q->lock);
         post_failed_locked(c, VB_E_RETRY);
-        pal_mutex_unlock(&q->lock); /* the connection thread stops the QP; it may have another one by now */
+        pal_lock_give(&q->lock); /* the connection thread stops the QP; it may have another one by now */
         while (!wait_done(c, op))
             ;
     } else if (st != VB_OK && st != VB_E_RESET && st != VB_E_STATE) {
-        pal_mutex_lock(&q->lock);
+        pal_lock_take(&q->lock);
         post_failed_locked(c, st);
-        pal_mutex_unlock(&q->lock);
+        pal_lock_give(&q->lock);
     }
     if (st == VB_OK) {
-        pal_mutex_lock(&q->lock);
+        pal_lock_take(&q->lock);
         st = (vb_status_t)op->first_error;
         wsd_op_free_locked(q, op);
-        pal_mutex_unlock(&q->lock);
+        pal_lock_give(&q->lock);
     }
     return st == VB_OK ? VB_OK : VB_E_RESET;
 }

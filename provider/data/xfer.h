@@ -11,8 +11,7 @@
 /* pieces of one call; more is a WSAEINVAL, our choice (the switch was seen to use at most 4) */
 #define WSD_PIECES_MAX 1024u
 
-int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov,
-                  uint32_t max_bytes);
+int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov);
 int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov);
 
 struct wsd_descriptor; /* data/grant.h */

@@ -86,13 +86,13 @@ static void describe(struct wsd_sock *s, uint32_t pid, struct record *r)
 
 static void stash_arrived(struct wsd_chan *c, struct record *r)
 {
-    pal_mutex_lock(&c->rq.lock);
+    pal_lock_take(&c->rq.lock);
     for (struct wsd_private_buf *b = c->arrived; b && r->stash_count < STASH_MAX; b = b->next) {
         uint32_t bytes = b->arrived_bytes < WSD_PRIVATE_BYTES ? b->arrived_bytes : WSD_PRIVATE_BYTES;
         memcpy(r->stash[r->stash_count], b->bytes, bytes);
         r->stash_bytes[r->stash_count++] = bytes;
     }
-    pal_mutex_unlock(&c->rq.lock);
+    pal_lock_give(&c->rq.lock);
 }
 
 static struct wsd_wire wire_for(const struct record *r, enum wsd_wire_kind kind)
@@ -181,9 +181,9 @@ static int export_listener(struct wsd_sock *s, uint32_t pid, uint32_t *token)
 
 static bool sends_pending(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->sq.lock);
+    pal_lock_take(&c->sq.lock);
     bool pending = c->sq.ops != 0;
-    pal_mutex_unlock(&c->sq.lock);
+    pal_lock_give(&c->sq.lock);
     return pending;
 }
 
@@ -259,11 +259,11 @@ static int unstash(struct wsd_chan *c, const struct record *r)
             return WSAENOBUFS;
         memcpy(b->bytes, r->stash[i], r->stash_bytes[i]);
         b->arrived_bytes = r->stash_bytes[i];
-        pal_mutex_lock(&c->rq.lock);
+        pal_lock_take(&c->rq.lock);
         *c->arrived_tail = b;
         c->arrived_tail = &b->next;
         c->private_unpaired++;
-        pal_mutex_unlock(&c->rq.lock);
+        pal_lock_give(&c->rq.lock);
     }
     return 0;
 }

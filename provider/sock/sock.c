@@ -155,7 +155,7 @@ bool wsd_sock_close(struct wsd_sock *s, bool silent)
          * handle is closed when we return. Never from inside an upcall, where that thread may be waiting
          * for us. */
         uint64_t deadline = pal_now_ns() + IDLE_WAIT_MS * 1000000ull;
-        while (atomic_load(&c->pending) > 1 && pal_now_ns() < deadline) {
+        while (wsd_chan_is_live(c) && pal_now_ns() < deadline) {
             wsd_shard_deliver(shard, c);
             pal_thread_yield();
         }

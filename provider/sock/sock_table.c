@@ -22,12 +22,14 @@ static pal_atomic_u32 slot_count;   /* slots that exist */
 static struct wsd_sock *free_slots; /* guarded by wsd_provider.table_lock */
 static pal_atomic_u32 used_slots;
 
-static struct wsd_sock *slot_at(uint32_t index)
+/* NULL: there is no such slot. */
+static inline struct wsd_sock *slot_at(uint32_t index)
 {
-    if (index >= pal_load_acquire(&slot_count))
+    if (index >= CHUNKS_MAX * CHUNK_SLOTS)
         return NULL;
+    /* acquire: its slots are initialised */
     struct wsd_sock *chunk = atomic_load_explicit(&chunks[index / CHUNK_SLOTS], memory_order_acquire);
-    return &chunk[index % CHUNK_SLOTS];
+    return chunk ? &chunk[index % CHUNK_SLOTS] : NULL;
 }
 
 static bool add_chunk_locked(void)
@@ -113,18 +115,15 @@ struct wsd_sock *wsd_sock_lookup(SOCKET descriptor)
             return NULL;
     } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + 1, memory_order_acquire,
                                                     memory_order_relaxed));
-    if (wsd_sock_state(s) == WSD_ST_CLOSED || wsd_sock_state(s) == WSD_ST_QUEUED ||
-        wsd_sock_state(s) == WSD_ST_ACCEPTING) {
-#ifdef PAL_LOCK_DEBUG
-        pal_add_relaxed(&s->refs[WSD_REF_CALL], 1);
-#endif
-        wsd_sock_release(s, WSD_REF_CALL);
-        return NULL; /* closed already, or a request whose descriptor nobody has been given */
-    }
 #ifdef PAL_LOCK_DEBUG
     pal_add_relaxed(&s->refs[WSD_REF_CALL], 1);
 #endif
-    return s;
+    /* closed already, or a request whose descriptor nobody has been given */
+    const unsigned nobodys = 1u << WSD_ST_CLOSED | 1u << WSD_ST_QUEUED | 1u << WSD_ST_ACCEPTING;
+    if (!(1u << wsd_sock_state(s) & nobodys))
+        return s;
+    wsd_sock_release(s, WSD_REF_CALL);
+    return NULL;
 }
 
 void wsd_sock_hold(struct wsd_sock *s, enum wsd_sock_ref why)

@@ -51,8 +51,7 @@ int WSPAPI WSPSend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
         error = dwFlags ? WSAEOPNOTSUPP
                         : check_lists(lpBuffers, dwBufferCount, lpOverlapped, lpCompletionRoutine);
     if (!error)
-        error = wsd_xfer_send(sock->chan, lpBuffers, dwBufferCount, lpOverlapped,
-                              wsd_device_max_message(sock->chan->dev));
+        error = wsd_xfer_send(sock->chan, lpBuffers, dwBufferCount, lpOverlapped);
     wsd_sock_release(sock, WSD_REF_CALL);
     return started(lpErrno, error);
 }

@@ -127,9 +127,9 @@ static struct wsd_region *reg(struct wsd_chan *c, size_t at, uint32_t bytes, uin
 static struct wsd_region *find(size_t at, uint32_t right)
 {
     struct wsd_queue *q = right == MEM_WRITE ? &f.c->rq : &f.c->sq;
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     struct wsd_region *r = wsd_region_find_locked(f.c, q, (uintptr_t)f.mem + at, right);
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
     return r;
 }
 
@@ -151,29 +151,29 @@ static struct wsd_queue *queue_of(enum wsd_op_kind kind)
 static void begin(enum wsd_op_kind kind)
 {
     struct wsd_queue *q = queue_of(kind);
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     f.op = wsd_op_alloc_locked(f.c, q);
     assert_non_null(f.op);
     f.op->kind = (uint8_t)kind;
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
 }
 
 static int gather(enum wsd_op_kind kind, const WSABUF *bufs, uint32_t count)
 {
     struct wsd_queue *q = queue_of(kind);
     begin(kind);
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     int error = wsd_gather_locked(f.c, q, f.op, bufs, count, kind == WSD_OP_RECV ? MEM_WRITE : MEM_READ);
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
     return error;
 }
 
 static int gather_ex(enum wsd_op_kind kind, const WSABUFEX *bufs, uint32_t count)
 {
     begin(kind);
-    pal_mutex_lock(&f.c->sq.lock);
+    pal_lock_take(&f.c->sq.lock);
     int error = wsd_gather_ex_locked(f.c, f.op, bufs, count, kind == WSD_OP_READ ? MEM_WRITE : MEM_READ);
-    pal_mutex_unlock(&f.c->sq.lock);
+    pal_lock_give(&f.c->sq.lock);
     return error;
 }
 
@@ -181,11 +181,11 @@ static int gather_ex(enum wsd_op_kind kind, const WSABUFEX *bufs, uint32_t count
 static void undo(void)
 {
     struct wsd_queue *q = queue_of((enum wsd_op_kind)f.op->kind);
-    pal_mutex_lock(&q->lock);
+    pal_lock_take(&q->lock);
     wsd_gather_undo_locked(f.op);
     assert_int_equal(f.op->sge_count, 0);
     wsd_op_free_locked(q, f.op);
-    pal_mutex_unlock(&q->lock);
+    pal_lock_give(&q->lock);
 }
 
 static void assert_piece(unsigned i, size_t at, uint32_t bytes, const struct wsd_region *r)
@@ -552,7 +552,7 @@ static void a_message_crosses_borders_of_registrations_at_both_ends_and_arrives_
     WSAOVERLAPPED in = polled(), out = polled();
     WSABUF into = buf(THERE, BYTES), from = buf(HERE, BYTES);
     assert_int_equal(wsd_xfer_recv(p.to, &into, 1, &in), 0);
-    assert_int_equal(wsd_xfer_send(p.from, &from, 1, &out, ROOM), 0);
+    assert_int_equal(wsd_xfer_send(p.from, &from, 1, &out), 0);
     finish(p.from, &out, BYTES);
     finish(p.to, &in, BYTES);
     assert_memory_equal(f.mem + HERE, f.mem + THERE, BYTES);
@@ -569,7 +569,7 @@ static void a_posted_receive_holds_its_memory_until_the_message_has_come(void **
     WSABUF into = buf(0, 1000), from = buf(2000, 10);
     assert_int_equal(wsd_xfer_recv(p.to, &into, 1, &in), 0);
     assert_int_equal(wsd_region_deregister(p.to, target), WSAEINVAL);
-    assert_int_equal(wsd_xfer_send(p.from, &from, 1, &out, ROOM), 0);
+    assert_int_equal(wsd_xfer_send(p.from, &from, 1, &out), 0);
     finish(p.to, &in, 10);
     assert_int_equal(wsd_region_deregister(p.to, target), 0); /* as soon as the result is visible (4.13) */
     finish(p.from, &out, 10);
@@ -595,7 +595,7 @@ static void lists_longer_than_the_device_takes_arrive_in_order(void **state)
     }
     WSAOVERLAPPED in = polled(), out = polled();
     assert_int_equal(wsd_xfer_recv(p.to, into, PIECES, &in), 0);
-    assert_int_equal(wsd_xfer_send(p.from, from, PIECES, &out, ROOM), 0);
+    assert_int_equal(wsd_xfer_send(p.from, from, PIECES, &out), 0);
     finish(p.from, &out, PIECES * EACH);
     finish(p.to, &in, PIECES * EACH);
     for (unsigned i = 0; i < PIECES; i++) {
