@@ -187,18 +187,29 @@ static bool sends_pending(struct wsd_chan *c)
     return pending;
 }
 
+/* A failed request tells the channel, and the switch, before the connection thread has made the state BROKEN: that
+ * this socket is not connected any more (4.14: WSAEINVAL) must not depend on who is faster. */
+static bool is_dead(struct wsd_chan *c)
+{
+    return pal_load_acquire(&c->cause) != 0;
+}
+
 static int export_connection(struct wsd_sock *s, uint32_t pid, uint32_t *token)
 {
     struct record r;
     struct wsd_chan *c = s->chan;
     if (sends_pending(c))
         return WSAEINVAL; /* the switch waits for sends and RDMA first (8.10) */
+    if (is_dead(c))
+        return WSAEINVAL;
     if (!s->peer_resume_port)
         return WSAENOBUFS;
     pal_mutex_lock(&s->lock);
     describe(s, pid, &r);
     pal_mutex_unlock(&s->lock);
     int error = announce(&r);
+    if (error && is_dead(c))
+        return WSAEINVAL; /* the peer left while it was asked: it could not say so */
     if (error) {
         WSD_LOG_WARN("sock=%u event=move-refused error=%d", s->id, error);
         return error == WSAENOBUFS ? WSAENOBUFS : WSAENETDOWN;
