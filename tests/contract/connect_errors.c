@@ -167,6 +167,27 @@ static void w10_looking_for_a_host_does_not_hold_up_the_caller(void **state)
     assert_true(should_fall_back);
 }
 
+/* Nor does it hold up anybody else: another connection comes up and works meanwhile, and the attempt can be closed. */
+static void w10_looking_for_a_host_does_not_hold_up_other_connections(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_companion *lost;
+    struct ct_pair p;
+    WSD_SOCKADDR_IN to = f->here;
+
+    ct_reload(f, "WSD_CONNECT_TIMEOUT_MS", "20000", NULL);
+    to.sin_addr.s_addr = htonl(ntohl(to.sin_addr.s_addr) | 0xF9); /* same subnet, nobody there */
+    to.sin_port = htons(ct_port());
+    ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &lost, NULL));
+    ct_adopt_companion(f, lost);
+    ct_pair(f, &p, 4096);
+    ct_pair_works(&p);
+    /* where the fabric knows at once that nobody is there, the attempt is over already */
+    ct_one_of(sw_connect_finish(lost, 0, NULL), WSAEWOULDBLOCK, WSAETIMEDOUT, WSAENETUNREACH);
+    ct_close(f, lost);
+    ct_pair_works(&p);
+}
+
 static void w10_a_slow_answer_does_not_hold_up_the_caller(void **state)
 {
     struct fixture *f = *state;
@@ -277,6 +298,7 @@ static const struct CMUnitTest connect_errors_tests[] = {
     ct_test(w09_a_refusal_without_our_private_data_lets_the_switch_fall_back),
     ct_test(w09_a_refusal_with_foreign_private_data_lets_the_switch_fall_back),
     ct_test(w10_looking_for_a_host_does_not_hold_up_the_caller),
+    ct_test(w10_looking_for_a_host_does_not_hold_up_other_connections),
     ct_test(w10_a_slow_answer_does_not_hold_up_the_caller),
     ct_test(sixty_four_connects_at_once),
     ct_test(bad_names_cannot_be_connected_to),

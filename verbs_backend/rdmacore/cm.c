@@ -5,10 +5,9 @@
  * QPs:     never made by librdmacm, which would bring them up with its own constants; it is told their
  *          numbers. Our side of the handshake is INIT at bind; RTR and RTS before accept (passive) or when
  *          the reply is here (active).
- * iWARP:   the device itself brings the QP up and establishes. siw connects TCP synchronously:
- * rdma_connect(), and so rc_cm_poll(), takes as long as TCP does, and refusal is its result. Destroying a
- * connection that waits for the peer's answer (or its QP) blocks in the kernel until the answer or siw's
- * time-out (20 s) comes.
+ * iWARP:   the device itself brings the QP up and establishes. siw connects TCP inside rdma_connect(), and
+ *          refusal is its result: dial.c. Once TCP stands, destroying a connection that waits for the peer's
+ *          answer (or its QP) blocks in the kernel until the answer or siw's time-out (10 s) comes.
  * Limits:  the kernel drops events of a request until it is accepted (ucma.c: no uid yet), so a withdrawn
  *          request shows as a failing accept; VB_CM_WITHDRAWN is reported only should that change. */
 #include <errno.h>
@@ -28,7 +27,9 @@ vb_status_t rc_cm_create(struct vb_backend *be, struct vb_cm **out)
     cm->channel = rdma_create_event_channel();
     if (cm->channel) {
         int flags = fcntl(cm->channel->fd, F_GETFL);
-        if (flags >= 0 && fcntl(cm->channel->fd, F_SETFL, flags | O_NONBLOCK) == 0) {
+        if (flags >= 0 && fcntl(cm->channel->fd, F_SETFL, flags | O_NONBLOCK) == 0)
+            cm->bell = pal_alarm_create(cm->channel->fd);
+        if (cm->bell) {
             *out = cm;
             return VB_OK;
         }
@@ -42,13 +43,20 @@ vb_status_t rc_cm_create(struct vb_backend *be, struct vb_cm **out)
 
 void rc_cm_destroy(struct vb_cm *cm)
 {
+    pal_alarm_destroy(cm->bell);
     rdma_destroy_event_channel(cm->channel);
     free(cm);
 }
 
 pal_waitable rc_cm_waitable(struct vb_cm *cm)
 {
-    return cm->channel->fd;
+    return pal_alarm_waitable(cm->bell);
+}
+
+void rc_cm_ring(struct vb_cm *cm)
+{
+    pal_store_release(&cm->is_rung, true);
+    pal_alarm_set(cm->bell, pal_now_ns());
 }
 
 /* ---- listeners ---- */
@@ -221,11 +229,29 @@ err:
     return st;
 }
 
+/* The kernel has answered, or nobody wants to know any more. */
+static void end_dial(struct vb_conn *conn, bool is_answered)
+{
+    if (!conn->dial)
+        return;
+    struct vb_conn **at = &conn->cm->dialing;
+    while (*at != conn)
+        at = &(*at)->next_dialing;
+    *at = conn->next_dialing;
+    pal_mutex_lock(&conn->link->lock);
+    struct rc_dial *dial = conn->dial;
+    conn->dial = NULL;
+    rc_dial_wait(dial, !is_answered); /* under the lock: who destroys the QP must not run ahead of it */
+    pal_mutex_unlock(&conn->link->lock);
+    rc_dial_free(dial);
+}
+
 void rc_conn_destroy(struct vb_conn *conn)
 {
     struct rc_link *link = conn->link;
     const enum rc_conn_state state = get_state(conn);
 
+    end_dial(conn, false);
     if (link) {
         pal_mutex_lock(&link->lock);
         link->conn = NULL;
@@ -477,6 +503,7 @@ static bool take(struct vb_cm *cm, struct cm_event *e, struct vb_cm_event *ev, i
 static bool report_end(struct vb_conn *conn, struct vb_cm_event *ev, enum vb_cm_event_kind kind,
                        vb_status_t st)
 {
+    end_dial(conn, false);
     set_state(conn, RC_CONN_ENDED);
     ev->kind = kind;
     ev->status = st;
@@ -493,6 +520,7 @@ static void report_depths(const struct vb_conn *conn, struct vb_cm_event *ev)
 
 static bool report_established(struct vb_conn *conn, struct vb_cm_event *ev)
 {
+    end_dial(conn, true);
     ev->kind = VB_CM_ESTABLISHED;
     report_depths(conn, ev);
     pal_mutex_lock(&conn->lock);
@@ -531,6 +559,20 @@ static bool on_request(struct vb_cm *cm, const struct cm_event *e, struct vb_cm_
     return true;
 }
 
+static vb_status_t dial(struct vb_conn *conn, const struct rdma_conn_param *param)
+{
+    vb_status_t st = VB_E_STATE; /* the QP went meanwhile */
+    pal_mutex_lock(&conn->link->lock);
+    if (conn->link->qp)
+        st = rc_dial_start(conn->cm, conn->id, param, &conn->dial);
+    pal_mutex_unlock(&conn->link->lock);
+    if (st == VB_OK) {
+        conn->next_dialing = conn->cm->dialing;
+        conn->cm->dialing = conn;
+    }
+    return st;
+}
+
 static vb_status_t connect_now(struct vb_conn *conn)
 {
     uint32_t qp_num;
@@ -546,7 +588,36 @@ static vb_status_t connect_now(struct vb_conn *conn)
         .rnr_retry_count = 7,
         .qp_num = qp_num,
     };
+    if (conn->is_siw)
+        return dial(conn, &param);
     return rdma_connect(conn->id, &param) == 0 ? VB_OK : rc_status_errno(errno);
+}
+
+static bool report_connect_error(struct vb_conn *conn, struct vb_cm_event *ev, vb_status_t st)
+{
+    return report_end(conn, ev, st == VB_E_NOSERVICE ? VB_CM_REJECTED : VB_CM_FAILED, st);
+}
+
+/* A dial whose rdma_connect() failed: the kernel sends no event for it. */
+static bool dial_that_failed(struct vb_cm *cm, struct vb_cm_event *ev)
+{
+    vb_status_t st;
+
+    if (!pal_load_acquire(&cm->is_rung))
+        return false;
+    /* Both before looking: whoever rings in between has a result that is seen below, later ones ring again. */
+    (void)pal_swap_acq_rel(&cm->is_rung, false);
+    pal_alarm_set(cm->bell, 0);
+    for (struct vb_conn *conn = cm->dialing; conn; conn = conn->next_dialing) {
+        if (!rc_dial_failed(conn->dial, &st))
+            continue;
+        rc_cm_ring(cm); /* there may be others */
+        memset(ev, 0, sizeof *ev);
+        ev->conn = conn;
+        ev->context = conn->context;
+        return report_connect_error(conn, ev, st);
+    }
+    return false;
 }
 
 /* true: *ev is to be reported. */
@@ -561,9 +632,7 @@ static bool on_connecting(struct vb_conn *conn, const struct cm_event *e, struct
         return false;
     case RDMA_CM_EVENT_ROUTE_RESOLVED:
         st = connect_now(conn);
-        if (st == VB_E_NOSERVICE)
-            return report_end(conn, ev, VB_CM_REJECTED, st);
-        return st != VB_OK && report_end(conn, ev, VB_CM_FAILED, st);
+        return st != VB_OK && report_connect_error(conn, ev, st);
     case RDMA_CM_EVENT_CONNECT_RESPONSE:
         conn->read_in = min_u8(conn->read_in, e->read_in);
         conn->read_out = min_u8(conn->read_out, e->read_out);
@@ -671,6 +740,8 @@ vb_status_t rc_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
     struct cm_event e;
     int err = 0;
 
+    if (dial_that_failed(cm, ev))
+        return VB_OK;
     while (take(cm, &e, ev, &err))
         if (on_event(cm, &e, ev))
             return VB_OK;

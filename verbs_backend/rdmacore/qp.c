@@ -118,6 +118,8 @@ void rc_qp_destroy(struct vb_qp *qp)
 
     if (link) {
         pal_mutex_lock(&link->lock);
+        if (link->conn && link->conn->dial)
+            rc_dial_wait(link->conn->dial, true); /* it holds the QP in the kernel */
         link->qp = NULL;
         pal_mutex_unlock(&link->lock);
     }

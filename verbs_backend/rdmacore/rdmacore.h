@@ -1,11 +1,12 @@
 /* rdmacore.h - what the files of the rdmacore backend share.
  * Layer:   verbs_backend/rdmacore: libibverbs and librdmacm; nothing outside this folder includes it.
  * Files:   device.c open, devices, asynchronous events; address.c addresses and routes; cm.c connections;
- *          cq.c completion queues; qp.c queue pairs, posting, bring-up; mr.c domains, memory, windows;
- *          status.c errno, completion and reject codes -> vb_status_t (no other file knows those codes).
- * Locks:   be->lock -> link->lock -> cq->shadow_lock; conn->lock is taken alone. All are held for list walks,
- *          a state change or one short system call, never across a wait for the network. The data path of
- *          everything but siw takes none of ours.
+ *          dial.c connecting where the kernel waits for TCP; cq.c completion queues; qp.c queue pairs,
+ *          posting, bring-up; mr.c domains, memory, windows; status.c errno, completion and reject codes ->
+ *          vb_status_t (no other file knows those codes).
+ * Locks:   be->lock -> link->lock -> cq->shadow_lock, dial->lock; conn->lock is taken alone. All are held for
+ *          list walks, a state change or one short system call, never across a wait for the network. The data
+ *          path of everything but siw takes none of ours.
  * fork():  unsupported (contract Q36). ibv_fork_init() is deliberately not called: it makes every
  *          registration an madvise(MADV_DONTFORK) over the caller's pages, which costs on each registration
  *          and takes the pages away from children that never touch verbs. */
@@ -18,6 +19,7 @@
 
 #include "pal/atomic.h"
 #include "pal/mutex.h"
+#include "pal/wait.h"
 #include "vb_ops.h"
 
 /* Work requests converted per ibv_post_send() call; one call is one doorbell (one system call on rxe). */
@@ -162,6 +164,9 @@ struct vb_cm {
     struct vb_head head;
     struct vb_backend *be;
     struct rdma_event_channel *channel;
+    struct pal_alarm *bell; /* beside the channel: a dial failed */
+    pal_atomic_bool is_rung;
+    struct vb_conn *dialing; /* connections with a dial; the thread that polls has it to itself */
 };
 
 struct rc_id_owner { /* what rdma_cm_id.context points to: head of vb_listener and vb_conn */
@@ -191,7 +196,9 @@ struct vb_conn {
     struct vb_cm *cm;
     struct rdma_cm_id *id;
     void *context;
-    struct rc_link *link;  /* NULL until bind */
+    struct rc_link *link; /* NULL until bind */
+    struct rc_dial *dial; /* siw: from the route to the outcome; written under the link's lock */
+    struct vb_conn *next_dialing;
     struct pal_mutex lock; /* guards: state, is_disconnecting */
     enum rc_conn_state state;
     bool is_disconnecting; /* asked for; carried out as soon as the connection stands */
@@ -288,7 +295,17 @@ void rc_link_stop(struct rc_link *link); /* stop the QP if it is still there; li
 vb_status_t rc_qp_init(struct vb_qp *qp, struct rdma_cm_id *id);
 vb_status_t rc_qp_up(struct vb_qp *qp, struct rdma_cm_id *id, uint8_t read_in, uint8_t read_out);
 
+/* ---- dial.c */
+/* Connect id on a new thread; the private data of param stays the caller's until the end. */
+vb_status_t rc_dial_start(struct vb_cm *cm, struct rdma_cm_id *id, const struct rdma_conn_param *param,
+                          struct rc_dial **out);
+bool rc_dial_failed(struct rc_dial *d, vb_status_t *st); /* true: no event of the kernel's will follow */
+/* The kernel is done with id and QP when it returns; any thread. give_up: do not wait for TCP. */
+void rc_dial_wait(struct rc_dial *d, bool give_up);
+void rc_dial_free(struct rc_dial *d); /* after the wait */
+
 /* ---- cm.c */
+void rc_cm_ring(struct vb_cm *cm); /* let rc_cm_poll() look at the dials; any thread */
 vb_status_t rc_cm_create(struct vb_backend *be, struct vb_cm **out);
 void rc_cm_destroy(struct vb_cm *cm);
 pal_waitable rc_cm_waitable(struct vb_cm *cm);
