@@ -3,7 +3,8 @@
  *   listen BACKLOG        -> ok PORT             connect PORT / start PORT / finish
  *   accept                                       close / unlisten / exit
  *   open BYTES            register memory        hello connector | hello acceptor
- *   receive N             post N receives        expect BYTES SEED / send BYTES SEED / works
+ *   receive N             post N receives        send BYTES SEED / works
+ *   ready                 post a receive         expect BYTES SEED: what it got
  *   expose BYTES          -> ok DESCRIPTOR       gone: a receive fails with WSAECONNRESET
  *   flood / write DESCRIPTOR / read DESCRIPTOR   answers, then goes on until it is killed
  *   duplicate PID         -> ok VALUE            adopt VALUE
@@ -24,6 +25,7 @@ static struct sw_companion *taken; /* a listener that came from the other proces
 static WSAEVENT taken_event;
 static WSAOVERLAPPED receives[RECEIVES];
 static unsigned receive_count;
+static WSAOVERLAPPED awaited; /* the receive of "ready", whose message "expect" looks at */
 
 static void set_current(struct sw_companion *c)
 {
@@ -107,10 +109,11 @@ static void obey(const char *verb, const char *what, const char *more)
     } else if (strcmp(verb, "receive") == 0) {
         for (DWORD i = 0; i < number && receive_count < RECEIVES; i++)
             ct_ok(ct_recv(&end, 0, end.bytes, &receives[receive_count++], SW_NOTIFY));
+    } else if (strcmp(verb, "ready") == 0) {
+        memset(&awaited, 0, sizeof awaited);
+        ct_ok(ct_recv(&end, 0, end.bytes, &awaited, SW_POLL));
     } else if (strcmp(verb, "expect") == 0) {
-        WSAOVERLAPPED ov = {0};
-        ct_ok(ct_recv(&end, 0, end.bytes, &ov, SW_POLL));
-        assert_int_equal(ct_done(current, &ov, 0), number);
+        assert_int_equal(ct_done(current, &awaited, 0), number);
         assert_int_equal(ct_wrong_byte(end.rx, number, (uint32_t)strtoul(more, NULL, 0)), -1);
     } else if (strcmp(verb, "send") == 0) {
         WSAOVERLAPPED ov = {0};

@@ -313,6 +313,8 @@ static void a_peer_killed_while_we_close_hangs_nothing(void **state)
         WSAOVERLAPPED in = {0}, out[4] = {{0}};
         int error;
         struct ct_process *q = connected_process(f, &mine);
+        if (!ct.has_flow_control) /* one too many for the peer's receives would end the connection before we do */
+            ct_tell(q, "receive 4");
         ct_ok(ct_recv(&mine, 0, 64, &in, SW_NOTIFY));
         for (int k = 0; k < 4; k++)
             ct_ok(ct_send(&mine, 0, 1000, &out[k], SW_NOTIFY));
