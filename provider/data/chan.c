@@ -145,12 +145,11 @@ void wsd_op_unstarted_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd
 
 /* ---- create, free -------------------------------------------------------------------------------------- */
 
-static bool queue_init(struct wsd_queue *q)
+static void queue_init(struct wsd_queue *q)
 {
     wsd_op_list_init(&q->posted);
     wsd_op_list_init(&q->waiting);
     wsd_op_list_init(&q->kept);
-    return pal_lock_init(&q->lock);
 }
 
 static void queue_fini(struct wsd_queue *q)
@@ -165,7 +164,6 @@ static void queue_fini(struct wsd_queue *q)
         q->chunks = chunk->next;
         free(chunk);
     }
-    pal_lock_fini(&q->lock);
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -203,15 +201,20 @@ static vb_status_t make_qp(struct wsd_chan *c)
     /* A device may grant more than asked, but CQ room was reserved for what was asked. */
     c->sq.depth = wanted.send_wr;
     c->rq.depth = wanted.recv_wr;
+    c->sq.quick_room = least(c->sq.depth - WSD_INTERNAL_SLOTS, config->queue_cap);
+    c->rq.quick_room = least(c->rq.depth, config->queue_cap);
     return VB_OK;
 }
 
 vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up, void *owner,
                             struct wsd_chan **out)
 {
-    struct wsd_chan *c = calloc(1, sizeof *c);
+    struct wsd_chan *c = wsd_chan_take();
+    struct wsd_shard *shard;
     if (!c)
         return VB_E_NOMEM;
+    queue_init(&c->sq);
+    queue_init(&c->rq);
     c->dev = dev;
     c->up = up;
     c->owner = owner;
@@ -221,20 +224,14 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
     c->idle_op.chan = c;
     c->arrived_tail = &c->arrived;
     wsd_op_list_init(&c->private_wait);
-    vb_status_t st = VB_E_NOMEM;
-    if (!pal_mutex_init(&c->dispose_lock))
-        goto err_alloc;
-    if (!queue_init(&c->sq))
-        goto err_dispose;
-    if (!queue_init(&c->rq))
-        goto err_sq;
-    st = wsd_device_take_domain(dev, &c->domain);
+    vb_status_t st = wsd_device_take_domain(dev, &c->domain);
     if (st != VB_OK)
-        goto err_rq;
+        goto err_chan;
     c->cq_reserved = dev->config->send_depth + recv_depth(dev);
-    st = wsd_device_take_shard(dev, c->cq_reserved, &c->shard);
+    st = wsd_device_take_shard(dev, c->cq_reserved, &shard);
     if (st != VB_OK)
         goto err_domain;
+    c->shard = shard;
     st = make_qp(c);
     if (st != VB_OK)
         goto err_shard;
@@ -244,14 +241,8 @@ err_shard:
     wsd_device_give_shard(dev, c->shard, c->cq_reserved);
 err_domain:
     wsd_device_give_domain(dev, c->domain);
-err_rq:
-    queue_fini(&c->rq);
-err_sq:
-    queue_fini(&c->sq);
-err_dispose:
-    pal_mutex_fini(&c->dispose_lock);
-err_alloc:
-    free(c);
+err_chan:
+    wsd_chan_free(c);
     return st;
 }
 
@@ -259,9 +250,8 @@ void wsd_chan_free(struct wsd_chan *c)
 {
     queue_fini(&c->rq);
     queue_fini(&c->sq);
-    pal_mutex_fini(&c->dispose_lock);
     free(c->regions);
-    free(c);
+    wsd_chan_give(c);
 }
 
 /* ---- open, break, close -------------------------------------------------------------------------------- */
@@ -278,10 +268,17 @@ static void unlock_both(struct wsd_chan *c)
     pal_lock_give(&c->sq.lock);
 }
 
-void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce,
-                   uint32_t read_depth)
+static void no_short_way_locked(struct wsd_chan *c)
+{
+    c->sq.open_for = c->rq.open_for = INVALID_SOCKET;
+}
+
+void wsd_chan_open(struct wsd_chan *c, SOCKET handle, SOCKET descriptor, uint32_t local_nonce,
+                   uint32_t peer_nonce, uint32_t read_depth)
 {
     lock_both(c);
+    if (!c->sq.stopped && !c->rq.stopped && !c->shut && !c->parked)
+        c->sq.open_for = c->rq.open_for = descriptor;
     c->handle = handle;
     c->read_depth = read_depth ? read_depth : 1;
     c->local_nonce = local_nonce;
@@ -305,6 +302,7 @@ void wsd_chan_shut(struct wsd_chan *c)
 {
     lock_both(c);
     c->shut = true;
+    no_short_way_locked(c);
     unlock_both(c);
 }
 
@@ -346,6 +344,7 @@ bool wsd_chan_break(struct wsd_chan *c, int cause)
     uint32_t error = (uint32_t)wsd_chan_error(c, VB_E_FLUSHED);
     lock_both(c);
     c->sq.stopped = c->rq.stopped = true;
+    no_short_way_locked(c);
     c->parked = false;
     bool ready = fail_list_locked(c, &c->rq, &c->rq.kept, error);
     ready |= fail_list_locked(c, &c->rq, &c->rq.waiting, error);
@@ -485,6 +484,7 @@ void wsd_chan_park(struct wsd_chan *c)
     if (!pal_load_acquire(&c->cause)) {
         c->parked = true;
         c->started = false;
+        no_short_way_locked(c);
     }
     unlock_both(c);
 }

@@ -32,9 +32,13 @@ struct wsd_op_list {
 };
 
 struct wsd_queue {
-    struct pal_lock lock;   /* guards the rest, for sq also grants and internal requests */
+    struct pal_lock lock; /* guards the rest, for sq also grants and internal requests */
+    /* The descriptor that may use the short ways (wsd_xfer_send_straight and its like), INVALID_SOCKET when nothing may be
+     * posted without a closer look. Like the lock it outlives the channel: whoever comes late finds another one's or none. */
+    SOCKET open_for;
     bool stopped;           /* takes no more work requests */
     uint32_t depth, used;   /* work requests: room, posted and not given back */
+    uint32_t quick_room;    /* used less than this: a short way needs to look at no other limit */
     uint32_t reads;         /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
     uint32_t read_requests; /* sq: work requests of those */
     uint32_t live;          /* operations begun and not told to the switch yet */
@@ -63,10 +67,17 @@ struct wsd_region {
 /* Remote access granted with WSPRegisterRdmaMemory. */
 struct wsd_grant;
 
+/* Memory of channels is used again but not freed while the library is loaded: a data call finds the channel of its socket
+ * without a reference, and the lock and `open_for` of the queue tell it whether that is still the one it wants. */
 struct wsd_chan {
+    struct wsd_queue sq, rq;
+    struct pal_mutex dispose_lock;
+    _Atomic(struct wsd_shard *) shard;
+    struct wsd_chan *next_free; /* guarded by the lock of chan_pool.c */
+
+    /* --- from here on everything is blank in a new channel --- */
     struct wsd_device *dev;
     struct wsd_domain *domain;
-    struct wsd_shard *shard;
     struct vb_qp *qp;
     struct vb_qp_caps caps;
     uint32_t cq_reserved;
@@ -83,7 +94,6 @@ struct wsd_chan {
     bool shut;
     bool started; /* guarded by both queue locks: this QP is connected, sends may be posted */
 
-    struct wsd_queue sq, rq;
     struct wsd_op idle_op;
 
     /* Regions: an array of pointers, changed under both queue locks, read under either. */
@@ -101,7 +111,6 @@ struct wsd_chan {
     struct wsd_op_list private_wait; /* paired, message not there yet */
     struct wsd_private_buf *arrived, **arrived_tail; /* messages nobody has asked for yet */
 
-    struct pal_mutex dispose_lock;
     uint32_t callers; /* guarded by dispose_lock: calls that use domain or grants now */
     bool released;    /* likewise */
     struct wsd_bounce *dispose_list;
@@ -115,9 +124,9 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
                             struct wsd_chan **out);
 /* Post private receives. The QP can take receives (vb_conn_bind_qp() done). */
 vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count);
-/* The connection is up: operations may be submitted. read_depth: work requests for RDMA reads that may be out. */
-void wsd_chan_open(struct wsd_chan *c, SOCKET handle, uint32_t local_nonce, uint32_t peer_nonce,
-                   uint32_t read_depth);
+/* The connection is up: operations may be submitted, by the short ways for this descriptor. read_depth: work requests for RDMA reads that may be out. */
+void wsd_chan_open(struct wsd_chan *c, SOCKET handle, SOCKET descriptor, uint32_t local_nonce,
+                   uint32_t peer_nonce, uint32_t read_depth);
 /* Record why the connection died (first caller wins; returns true to it), refuse new requests, fail what
  * waits in software. The caller then stops the QP, which brings the posted ones back. */
 bool wsd_chan_break(struct wsd_chan *c, int cause);
@@ -142,7 +151,12 @@ void wsd_chan_close(struct wsd_chan *c);
 bool wsd_chan_is_live(struct wsd_chan *c);
 /* Destroy the QP and give back grants, regions, private buffers, CQ room. Stopped and drained. Control. */
 void wsd_chan_release(struct wsd_chan *c);
-void wsd_chan_free(struct wsd_chan *c);    /* memory only */
+void wsd_chan_free(struct wsd_chan *c); /* memory only, for the next channel */
+
+/* ---- chan_pool.c ---- */
+struct wsd_chan *wsd_chan_take(void); /* blank, closed for short ways; NULL: out of memory */
+void wsd_chan_give(struct wsd_chan *c);
+
 void wsd_chan_dispose(struct wsd_chan *c); /* free retired bounce buffers; control */
 
 /* ---- moving (8.10) ---- */

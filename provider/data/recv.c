@@ -73,6 +73,7 @@ void wsd_xfer_refill_recv_locked(struct wsd_chan *c)
         if (st != VB_OK) {
             uint32_t none = 0;
             q->stopped = true;
+            q->open_for = INVALID_SOCKET;
             if (pal_cas_acq_rel(&c->cause, &none, (uint32_t)wsd_error_cause(st)))
                 c->up->failed(c->owner);
             if (bad)
@@ -159,40 +160,6 @@ static int bounce_unlocked(struct wsd_chan *c, struct wsd_op *op, size_t bytes)
     return error;
 }
 
-/* The rule, the short way: one registered piece, no first message to meet, room in the device. False: not that case, and
- * nothing has happened. */
-static inline bool recv_straight_locked(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov, int *error)
-{
-    struct wsd_queue *q = &c->rq;
-    struct wsd_op *op = q->free;
-    struct wsd_region *r = q->last_hit;
-    uint64_t addr = (uintptr_t)buf->buf;
-    if (!op || !r || addr < r->start || addr >= r->end || r->end - addr < buf->len || !buf->len ||
-        !(r->access & MEM_WRITE) || q->stopped || c->parked || c->private_unpaired || q->waiting.head ||
-        !has_room(c))
-        return false;
-    q->free = op->next;
-    op->kind = WSD_OP_RECV;
-    op->bytes = buf->len;
-    op->sge[0] = (struct vb_sge){.addr = addr, .bytes = buf->len, .lkey = r->lkey};
-    op->region[0] = r;
-    op->sge_count = 1;
-    wsd_op_begin(q, op, ov);
-    struct vb_recv_wr wr = {.next = NULL, .id = (uintptr_t)op, .sge = op->sge, .sge_count = 1};
-    vb_status_t st = vb_post_recv(c->qp, &wr, NULL);
-    if (st == VB_OK) {
-        r->recv_uses++;
-        q->used++;
-        wsd_op_list_push(&q->posted, op);
-        *error = 0;
-        return true;
-    }
-    wsd_op_undo(q, op);
-    wsd_op_free_locked(q, op);
-    *error = wsd_error_post(st);
-    return true;
-}
-
 int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov)
 {
     uint64_t total = wsd_gather_total(bufs, count);
@@ -204,8 +171,6 @@ int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
     pal_lock_take(&c->rq.lock);
     struct wsd_op *op = NULL;
     int error = dead(c);
-    if (!error && count == 1 && recv_straight_locked(c, bufs, ov, &error))
-        goto done;
     if (!error && !(op = wsd_op_alloc_locked(c, &c->rq)))
         error = WSAENOBUFS;
     if (!error) {
@@ -223,7 +188,6 @@ int wsd_xfer_recv(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
             wsd_op_free_locked(&c->rq, op);
         }
     }
-done:
     pal_lock_give(&c->rq.lock);
     if (error && notify)
         wsd_shard_expected_one(c->shard);

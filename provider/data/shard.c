@@ -51,6 +51,24 @@ unsigned wsd_shard_harvest(struct wsd_shard *s, bool must)
     return n;
 }
 
+void wsd_shard_progress(struct wsd_shard *s)
+{
+    struct vb_wc wc[HARVEST_BATCH];
+    unsigned n = 0;
+    if (!pal_lock_try(&s->poll_lock))
+        return;
+    if (s->cq) {
+        n = vb_cq_poll(s->cq, wc, HARVEST_BATCH);
+        if (n)
+            wsd_chan_complete(s, wc, n);
+        if (wsd_shard_has_ready(s))
+            wsd_shard_kick(s);
+    }
+    pal_lock_give(&s->poll_lock);
+    if (n && atomic_load_explicit(&s->waiters, memory_order_acquire))
+        wake_waiters(s);
+}
+
 /* ---- deliver ------------------------------------------------------------------------------------------- */
 
 void wsd_shard_push_ready(struct wsd_shard *s, struct wsd_op *op)
@@ -185,42 +203,22 @@ void wsd_shard_wait(struct wsd_shard *s, bool (*done)(void *), void *arg, uint32
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shard **out)
+static struct pal_mutex pool_lock = PAL_MUTEX_INIT; /* guards free_shards; taken alone */
+static struct wsd_shard *free_shards;
+
+static struct wsd_shard *make(void)
 {
     struct wsd_shard *s = calloc(1, sizeof *s);
     if (!s)
-        return VB_E_NOMEM;
-    s->capacity = depth;
-    s->ready_tail = &s->ready_head;
-    vb_status_t st = VB_E_NOMEM;
+        return NULL;
     if (!pal_lock_init(&s->poll_lock))
         goto err_alloc;
     if (!pal_mutex_init(&s->ready_lock))
         goto err_poll_lock;
     if (!pal_mutex_init(&s->wait_lock))
         goto err_ready_lock;
-    if (!pal_cond_init(&s->wait_cond))
-        goto err_wait_lock;
-    s->wake = pal_wakeup_create();
-    if (!s->wake)
-        goto err_cond;
-    st = vb_cq_create(dev, depth, &s->cq);
-    if (st != VB_OK)
-        goto err_wake;
-    s->thread = pal_thread_start(sleeper_main, s, "wsd-cq");
-    if (!s->thread) {
-        st = VB_E_NOMEM;
-        goto err_cq;
-    }
-    *out = s;
-    return VB_OK;
-err_cq:
-    vb_cq_destroy(s->cq);
-err_wake:
-    pal_wakeup_destroy(s->wake);
-err_cond:
-    pal_cond_fini(&s->wait_cond);
-err_wait_lock:
+    if (pal_cond_init(&s->wait_cond))
+        return s;
     pal_mutex_fini(&s->wait_lock);
 err_ready_lock:
     pal_mutex_fini(&s->ready_lock);
@@ -228,19 +226,100 @@ err_poll_lock:
     pal_lock_fini(&s->poll_lock);
 err_alloc:
     free(s);
+    return NULL;
+}
+
+static struct wsd_shard *take(void)
+{
+    pal_mutex_lock(&pool_lock);
+    struct wsd_shard *s = free_shards;
+    if (s)
+        free_shards = s->next;
+    pal_mutex_unlock(&pool_lock);
+    return s ? s : make();
+}
+
+static void give(struct wsd_shard *s)
+{
+    pal_mutex_lock(&pool_lock);
+    s->next = free_shards;
+    free_shards = s;
+    pal_mutex_unlock(&pool_lock);
+}
+
+/* The library is being unloaded: nobody polls any more. */
+__attribute__((destructor)) static void free_pool(void)
+{
+    while (free_shards) {
+        struct wsd_shard *s = free_shards;
+        free_shards = s->next;
+        pal_cond_fini(&s->wait_cond);
+        pal_mutex_fini(&s->wait_lock);
+        pal_mutex_fini(&s->ready_lock);
+        pal_lock_fini(&s->poll_lock);
+        free(s);
+    }
+}
+
+static void set_cq(struct wsd_shard *s, struct vb_cq *cq)
+{
+    pal_lock_take(&s->poll_lock);
+    s->cq = cq;
+    pal_lock_give(&s->poll_lock);
+}
+
+vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shard **out)
+{
+    struct wsd_shard *s = take();
+    struct vb_cq *cq;
+    if (!s)
+        return VB_E_NOMEM;
+    s->next = NULL;
+    s->capacity = depth;
+    s->reserved = 0;
+    s->ready_head = NULL;
+    s->ready_tail = &s->ready_head;
+    pal_store_relaxed(&s->ready_count, 0);
+    pal_store_relaxed(&s->token, TOKEN_FREE);
+    pal_store_relaxed(&s->deliverer, 0);
+    pal_store_relaxed(&s->notify_pending, 0);
+    pal_store_relaxed(&s->sleeper, SLEEPER_RUNNING);
+    s->round = 0;
+    s->arm_failed = false;
+    pal_store_relaxed(&s->stop, false);
+    pal_store_relaxed(&s->dead, false);
+    vb_status_t st = VB_E_NOMEM;
+    s->wake = pal_wakeup_create();
+    if (!s->wake)
+        goto err_memory;
+    st = vb_cq_create(dev, depth, &cq);
+    if (st != VB_OK)
+        goto err_wake;
+    set_cq(s, cq);
+    st = VB_E_NOMEM;
+    s->thread = pal_thread_start(sleeper_main, s, "wsd-cq");
+    if (!s->thread)
+        goto err_cq;
+    *out = s;
+    return VB_OK;
+err_cq:
+    set_cq(s, NULL);
+    vb_cq_destroy(cq);
+err_wake:
+    pal_wakeup_destroy(s->wake);
+err_memory:
+    give(s);
     return st;
 }
 
 void wsd_shard_destroy(struct wsd_shard *s)
 {
+    struct vb_cq *cq = s->cq;
     pal_store_release(&s->stop, true);
     wsd_shard_kick(s);
     pal_thread_join(s->thread);
-    vb_cq_destroy(s->cq);
+    set_cq(s, NULL);
+    vb_cq_destroy(cq);
     pal_wakeup_destroy(s->wake);
-    pal_cond_fini(&s->wait_cond);
-    pal_mutex_fini(&s->wait_lock);
-    pal_mutex_fini(&s->ready_lock);
-    pal_lock_fini(&s->poll_lock);
-    free(s);
+    give(s);
 }

@@ -15,6 +15,8 @@
  *           itself, before posting, so no completion can be missed. The thread arms, polls again, then
  *           waits (W28).
  *
+ * Memory: used again by later shards but not freed while the library is loaded, so that a poller needs no reference.
+ *
  * Lock order: poll_lock -> queue lock of a channel -> ready_lock. */
 #ifndef WSD_SHARD_H
 #define WSD_SHARD_H
@@ -30,7 +32,7 @@ struct wsd_op;
 
 struct wsd_shard {
     struct wsd_shard *next; /* in its device's list, guarded by the device lock */
-    struct vb_cq *cq;
+    struct vb_cq *cq; /* guarded by poll_lock where a poller without a reference comes; NULL after destroy */
     uint32_t capacity, reserved; /* completions; guarded by the device lock */
     struct pal_lock poll_lock;
 
@@ -63,6 +65,9 @@ void wsd_shard_destroy(struct wsd_shard *s); /* joins the thread; nothing may be
 /* Take completions. must: wait for another harvester instead of leaving it to him. Returns how many were
  * taken. */
 unsigned wsd_shard_harvest(struct wsd_shard *s, bool must);
+/* For a poller, which may hold nothing that keeps the shard alive: take completions unless somebody is at it, and have
+ * the sleeper make the upcalls that are due (a poller runs nobody's: W13, W14). */
+void wsd_shard_progress(struct wsd_shard *s);
 /* Make the upcalls that are due, unless somebody is at it. only: those of one channel (a thread that
  * closes a socket runs no strangers' upcalls); NULL: all (the sleeper). Call without locks. */
 void wsd_shard_deliver(struct wsd_shard *s, const struct wsd_chan *only);

@@ -104,6 +104,7 @@ static void post_failed_locked(struct wsd_chan *c, vb_status_t st)
 {
     uint32_t none = 0;
     c->sq.stopped = true;
+    c->sq.open_for = INVALID_SOCKET;
     if (pal_cas_acq_rel(&c->cause, &none, (uint32_t)wsd_error_cause(st)))
         c->up->failed(c->owner);
 }
@@ -241,46 +242,6 @@ static void abandon_locked(struct wsd_chan *c, struct wsd_op *op)
     wsd_op_free_locked(&c->sq, op);
 }
 
-/* The rule, the short way: one registered piece, and nothing that would have to wait in software. False: not that case,
- * and nothing has happened. */
-static inline bool send_straight_locked(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov, int *error)
-{
-    struct wsd_queue *q = &c->sq;
-    struct wsd_op *op = q->free;
-    struct wsd_region *r = q->last_hit;
-    uint64_t addr = (uintptr_t)buf->buf;
-    if (!op || !r || addr < r->start || addr >= r->end || r->end - addr < buf->len || !buf->len ||
-        q->stopped || c->parked || !c->started || q->waiting.head || q->reads || q->used >= user_depth(q))
-        return false;
-    q->free = op->next;
-    op->kind = WSD_OP_SEND;
-    op->bytes = buf->len;
-    op->sge[0] = (struct vb_sge){.addr = addr, .bytes = buf->len, .lkey = r->lkey};
-    op->region[0] = r;
-    op->sge_count = 1;
-    wsd_op_begin(q, op, ov);
-    struct vb_send_wr wr;
-    const struct vb_send_wr *bad;
-    wr.next = NULL;
-    wr.id = (uintptr_t)op;
-    wr.sge = op->sge;
-    wr.sge_count = 1;
-    wr.op = VB_WR_SEND;
-    wr.flags = buf->len <= c->caps.inline_bytes ? VB_WR_SIGNALED | VB_WR_INLINE : VB_WR_SIGNALED;
-    vb_status_t st = vb_post_send(c->qp, &wr, &bad);
-    if (st == VB_OK) {
-        r->send_uses++;
-        q->used++;
-        wsd_op_list_push(&q->posted, op);
-        *error = 0;
-        return true;
-    }
-    wsd_op_undo(q, op);
-    wsd_op_free_locked(q, op);
-    *error = wsd_error_post(st);
-    return true;
-}
-
 int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVERLAPPED *ov)
 {
     uint64_t total = wsd_gather_total(bufs, count);
@@ -292,8 +253,6 @@ int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
     pal_lock_take(&c->sq.lock);
     struct wsd_op *op = NULL;
     int error = dead(c);
-    if (!error && count == 1 && send_straight_locked(c, bufs, ov, &error))
-        goto done;
     if (!error && !(op = wsd_op_alloc_locked(c, &c->sq)))
         error = WSAENOBUFS;
     if (!error) {
@@ -307,7 +266,6 @@ int wsd_xfer_send(struct wsd_chan *c, const WSABUF *bufs, uint32_t count, WSAOVE
         if (error)
             abandon_locked(c, op);
     }
-done:
     pal_lock_give(&c->sq.lock);
     if (error && notify)
         wsd_shard_expected_one(c->shard);

@@ -137,7 +137,8 @@ static void on_established(struct wsd_sock *s, const struct vb_cm_event *ev)
     s->established = true;
     s->deadline_ns = 0;
     pal_mutex_unlock(&s->lock);
-    wsd_chan_open(s->chan, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key, ev->read_out);
+    wsd_chan_open(s->chan, s->handle, wsd_sock_descriptor(s), (uint32_t)s->key, (uint32_t)s->peer_key,
+                  ev->read_out);
     if (wsd_sock_move(s, WSD_EV_ESTABLISHED))
         wsd_conn_outcome(s, 0);
 }
@@ -414,7 +415,7 @@ static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd
         st = vb_conn_accept(conn, &p);
     }
     if (st == VB_OK) {
-        wsd_chan_open(c, s->handle, (uint32_t)s->key, (uint32_t)s->peer_key, reads);
+        wsd_chan_open(c, s->handle, wsd_sock_descriptor(s), (uint32_t)s->key, (uint32_t)s->peer_key, reads);
         give_conn(s);
         WSD_LOG_INFO("sock=%u event=peer-moved", s->id);
         return;

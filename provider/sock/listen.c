@@ -283,8 +283,8 @@ static int accept_request(struct wsd_sock *child)
     uint8_t data[WSD_WIRE_MAX_BYTES];
     struct vb_conn_params p = {.data = data, .data_bytes = wsd_conn_accept_data(child, data)};
     wsd_conn_read_depths(child, &p);
-    wsd_chan_open(child->chan, child->handle, (uint32_t)child->key, (uint32_t)child->peer_key,
-                  wsd_conn_reads(&p, child->peer_read_depth));
+    wsd_chan_open(child->chan, child->handle, wsd_sock_descriptor(child), (uint32_t)child->key,
+                  (uint32_t)child->peer_key, wsd_conn_reads(&p, child->peer_read_depth));
     pal_mutex_lock(&child->lock);
     child->established = true;
     bool moved = wsd_sock_move_locked(child, WSD_EV_ACCEPT); /* before the peer may disconnect again */

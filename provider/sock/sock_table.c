@@ -12,25 +12,13 @@
 
 #include "sock/instance.h"
 
-#define CHUNK_SLOTS 64u
-#define CHUNKS_MAX  4096u /* 262,144 sockets */
+#define CHUNK_SLOTS WSD_SOCK_CHUNK
+#define CHUNKS_MAX  WSD_SOCK_CHUNKS
 
-#define IN_USE(generation) ((generation)&1u)
-
-static _Atomic(struct wsd_sock *) chunks[CHUNKS_MAX];
+_Atomic(struct wsd_sock *) wsd_sock_chunks[CHUNKS_MAX];
 static pal_atomic_u32 slot_count;   /* slots that exist */
 static struct wsd_sock *free_slots; /* guarded by wsd_provider.table_lock */
 static pal_atomic_u32 used_slots;
-
-/* NULL: there is no such slot. */
-static inline struct wsd_sock *slot_at(uint32_t index)
-{
-    if (index >= CHUNKS_MAX * CHUNK_SLOTS)
-        return NULL;
-    /* acquire: its slots are initialised */
-    struct wsd_sock *chunk = atomic_load_explicit(&chunks[index / CHUNK_SLOTS], memory_order_acquire);
-    return chunk ? &chunk[index % CHUNK_SLOTS] : NULL;
-}
 
 static bool add_chunk_locked(void)
 {
@@ -53,7 +41,7 @@ static bool add_chunk_locked(void)
         chunk[i].next_free = free_slots;
         free_slots = &chunk[i];
     }
-    atomic_store_explicit(&chunks[count / CHUNK_SLOTS], chunk, memory_order_release);
+    atomic_store_explicit(&wsd_sock_chunks[count / CHUNK_SLOTS], chunk, memory_order_release);
     pal_store_release(&slot_count, count + CHUNK_SLOTS); /* publishes the chunk */
     return true;
 }
@@ -91,36 +79,28 @@ struct wsd_sock *wsd_sock_create(enum wsd_sock_ref why)
 
 _Static_assert(sizeof(SOCKET) == 8, "32-bit builds need a descriptor layout of their own");
 
-static uint32_t generation_of(uint64_t word)
-{
-    return (uint32_t)(word >> 32) & 0x1FFFFFFFu;
-}
-
 SOCKET wsd_sock_descriptor(const struct wsd_sock *s)
 {
-    uint64_t generation = generation_of(pal_load_relaxed(&((struct wsd_sock *)(uintptr_t)s)->word));
+    uint64_t generation = wsd_sock_generation(pal_load_relaxed(&((struct wsd_sock *)(uintptr_t)s)->word));
     return (SOCKET)((generation << 32 | (s->index + 1u)) << 2);
 }
 
 struct wsd_sock *wsd_sock_lookup(SOCKET descriptor)
 {
-    uint64_t d = (uint64_t)descriptor;
-    uint32_t index = (uint32_t)(d >> 2) - 1u, generation = (uint32_t)(d >> 34);
-    struct wsd_sock *s = d & 3 ? NULL : slot_at(index);
+    uint32_t generation = (uint32_t)((uint64_t)descriptor >> 34);
+    struct wsd_sock *s = wsd_sock_slot(descriptor);
     if (!s)
         return NULL;
     uint64_t word = pal_load_relaxed(&s->word);
     do {
-        if (generation_of(word) != generation || !IN_USE(generation) || (uint32_t)word == 0)
+        if (wsd_sock_generation(word) != generation || !WSD_SOCK_IN_USE(generation) || (uint32_t)word == 0)
             return NULL;
     } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + 1, memory_order_acquire,
                                                     memory_order_relaxed));
 #ifdef PAL_LOCK_DEBUG
     pal_add_relaxed(&s->refs[WSD_REF_CALL], 1);
 #endif
-    /* closed already, or a request whose descriptor nobody has been given */
-    const unsigned nobodys = 1u << WSD_ST_CLOSED | 1u << WSD_ST_QUEUED | 1u << WSD_ST_ACCEPTING;
-    if (!(1u << wsd_sock_state(s) & nobodys))
+    if (!(1u << wsd_sock_state(s) & WSD_SOCK_NOBODYS))
         return s;
     wsd_sock_release(s, WSD_REF_CALL);
     return NULL;
@@ -138,9 +118,10 @@ void wsd_sock_hold(struct wsd_sock *s, enum wsd_sock_ref why)
 
 static void recycle(struct wsd_sock *s)
 {
-    if (s->chan)
-        wsd_chan_free(s->chan);
+    struct wsd_chan *chan = s->chan;
     s->chan = NULL;
+    if (chan)
+        wsd_chan_free(chan);
 #ifdef PAL_LOCK_DEBUG
     for (int i = 0; i < WSD_REF_COUNT; i++)
         assert(pal_load_relaxed(&s->refs[i]) == 0);
@@ -171,10 +152,10 @@ void wsd_sock_for_each(void (*visit)(struct wsd_sock *s, void *arg), void *arg)
 {
     uint32_t count = pal_load_acquire(&slot_count);
     for (uint32_t i = 0; i < count; i++) {
-        struct wsd_sock *s = slot_at(i);
+        struct wsd_sock *s = wsd_sock_at(i);
         uint64_t word = pal_load_relaxed(&s->word);
         bool taken = false;
-        while (!taken && (uint32_t)word != 0 && IN_USE(word >> 32))
+        while (!taken && (uint32_t)word != 0 && WSD_SOCK_IN_USE(word >> 32))
             taken = atomic_compare_exchange_weak_explicit(&s->word, &word, word + 1, memory_order_acquire,
                                                           memory_order_relaxed);
         if (!taken)
@@ -199,8 +180,8 @@ __attribute__((destructor)) static void free_table(void)
         return; /* not cleaned up: threads may still look at them */
     uint32_t count = pal_load_acquire(&slot_count);
     for (uint32_t i = 0; i < count; i++)
-        pal_mutex_fini(&slot_at(i)->lock);
+        pal_mutex_fini(&wsd_sock_at(i)->lock);
     for (uint32_t i = 0; i < count; i += CHUNK_SLOTS)
-        free(atomic_load_explicit(&chunks[i / CHUNK_SLOTS], memory_order_relaxed));
+        free(atomic_load_explicit(&wsd_sock_chunks[i / CHUNK_SLOTS], memory_order_relaxed));
     pal_store_release(&slot_count, 0);
 }

@@ -2,6 +2,7 @@
  * allocation, no log, no system call of our own. Source: contract 4.10 to 4.12, 6.6, section 7. */
 #include "data/device.h"
 #include "data/grant.h"
+#include "data/straight.h"
 #include "data/xfer.h"
 #include "spi/wsp.h"
 
@@ -37,16 +38,33 @@ static inline int started(INT *lpErrno, int error)
     return SOCKET_ERROR;
 }
 
+/* The channel for a short way, NULL when the call is not of that kind. Nothing is held: see data/straight.h. */
+static inline struct wsd_chan *straight_chan(SOCKET s, const WSABUF *bufs, DWORD count, DWORD flags,
+                                             const WSAOVERLAPPED *ov,
+                                             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (count != 1 || !bufs || flags || routine || !ov || !((uintptr_t)ov->hEvent & 1))
+        return NULL;
+    struct wsd_sock *slot = wsd_sock_slot(s);
+    /* acquire: a channel that is seen has its locks */
+    return slot ? atomic_load_explicit(&slot->chan, memory_order_acquire) : NULL;
+}
+
 int WSPAPI WSPSend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent,
                    DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
                    LPINT lpErrno)
 {
     (void)lpNumberOfBytesSent, (void)lpThreadId; /* not written when pending; thread ids are for routines */
+    int error;
+    struct wsd_chan *c = straight_chan(s, lpBuffers, dwBufferCount, dwFlags, lpOverlapped,
+                                       lpCompletionRoutine);
+    if (c && wsd_straight_send(c, s, lpBuffers, lpOverlapped, &error))
+        return started(lpErrno, error);
     struct wsd_sock *sock = wsd_sock_lookup(s);
     if (!sock)
         return started(lpErrno, WSAENOTSOCK);
-    int error = data_state(sock);
+    error = data_state(sock);
     if (!error)
         error = dwFlags ? WSAEOPNOTSUPP
                         : check_lists(lpBuffers, dwBufferCount, lpOverlapped, lpCompletionRoutine);
@@ -62,10 +80,15 @@ int WSPAPI WSPRecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
                    LPINT lpErrno)
 {
     (void)lpNumberOfBytesRecvd, (void)lpThreadId;
+    int error;
+    struct wsd_chan *c = straight_chan(s, lpBuffers, dwBufferCount, lpFlags ? *lpFlags : 0, lpOverlapped,
+                                       lpCompletionRoutine);
+    if (c && wsd_straight_recv(c, s, lpBuffers, lpOverlapped, &error))
+        return started(lpErrno, error);
     struct wsd_sock *sock = wsd_sock_lookup(s);
     if (!sock)
         return started(lpErrno, WSAENOTSOCK);
-    int error = data_state(sock);
+    error = data_state(sock);
     if (!error)
         error = lpFlags && *lpFlags
                     ? WSAEOPNOTSUPP
@@ -133,56 +156,59 @@ static bool finished_arg(void *ov)
     return finished(ov);
 }
 
-static inline void progress(struct wsd_shard *shard)
+static inline void report(const WSAOVERLAPPED *ov, DWORD *bytes, DWORD *flags)
 {
-    wsd_shard_harvest(shard, false);
-    if (wsd_shard_has_ready(shard))
-        wsd_shard_kick(shard); /* a poller runs nobody's upcalls (W13, W14): the sleeper does */
+    if (bytes)
+        *bytes = (DWORD)ov->InternalHigh;
+    if (flags)
+        *flags = ov->Offset;
 }
 
 /* fWait: spin a little, then let the sleeper of the shard make progress and wait for its word (C17: hEvent
  * is of no use here). */
-static void wait_finished(struct wsd_shard *shard, WSAOVERLAPPED *ov)
+static void wait_on_shard(struct wsd_shard *shard, WSAOVERLAPPED *ov)
 {
     for (int i = 0; i < SPIN_POLLS && !finished(ov); i++)
-        progress(shard);
+        wsd_shard_progress(shard);
     if (finished(ov))
         return;
     wsd_shard_expect(shard);
     while (!finished(ov)) {
         wsd_shard_wait(shard, finished_arg, ov, WAIT_SLICE_MS);
         if (!finished(ov))
-            progress(shard);
+            wsd_shard_progress(shard);
     }
     wsd_shard_expected_one(shard);
+}
+
+static int wait_finished(SOCKET s, WSAOVERLAPPED *ov)
+{
+    struct wsd_sock *sock = wsd_sock_lookup(s); /* a waiter counts as a call under way, for WSPCleanup */
+    if (!sock)
+        return finished(ov) ? 0 : WSAENOTSOCK;
+    wait_on_shard(sock->chan->shard, ov);
+    wsd_sock_release(sock, WSD_REF_CALL);
+    return 0;
 }
 
 BOOL WSPAPI WSPGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer, BOOL fWait,
                                    LPDWORD lpdwFlags, LPINT lpErrno)
 {
-    struct wsd_sock *sock = wsd_sock_lookup(s);
-    int error = !sock ? WSAENOTSOCK : !lpOverlapped ? WSAEINVAL : 0;
+    struct wsd_sock *slot = wsd_sock_slot(s);
+    int error = !slot || !wsd_sock_is_current(slot, s) ? WSAENOTSOCK : !lpOverlapped ? WSAEINVAL : 0;
     if (!error && !finished(lpOverlapped)) {
-        struct wsd_chan *c = sock->chan;
-        if (c)
-            progress(c->shard); /* the preferred way to learn of completion drives it (4.12) */
-        if (!finished(lpOverlapped)) {
-            if (fWait && c)
-                wait_finished(c->shard, lpOverlapped);
-            else
-                error = WSA_IO_INCOMPLETE;
-        }
+        /* No reference: shards stay where they are while the library is loaded. acquire: as in straight_chan() */
+        struct wsd_chan *c = atomic_load_explicit(&slot->chan, memory_order_acquire);
+        struct wsd_shard *shard = c ? atomic_load_explicit(&c->shard, memory_order_acquire) : NULL;
+        if (shard)
+            wsd_shard_progress(shard); /* the preferred way to learn of completion drives it (4.12) */
+        if (!finished(lpOverlapped))
+            error = fWait && shard ? wait_finished(s, lpOverlapped) : WSA_IO_INCOMPLETE;
     }
     if (!error)
         error = (int)lpOverlapped->OffsetHigh;
-    if (!error) {
-        if (lpcbTransfer)
-            *lpcbTransfer = (DWORD)lpOverlapped->InternalHigh;
-        if (lpdwFlags)
-            *lpdwFlags = lpOverlapped->Offset;
-    }
-    if (sock)
-        wsd_sock_release(sock, WSD_REF_CALL);
+    if (!error)
+        report(lpOverlapped, lpcbTransfer, lpdwFlags);
     if (lpErrno)
         *lpErrno = error;
     return error ? FALSE : TRUE;

@@ -27,7 +27,7 @@ fi
 build_rest() {
     mkdir -p "$out/rest"
     (cd "$out/rest" && clang "${flags[@]}" -c "$root"/provider/{base,data,sock,spi}/*.c \
-        "$root"/verbs_backend/*.c "$root"/verbs_backend/{hook,pal/posix}/*.c)
+        "$root"/verbs_backend/*.c "$root"/verbs_backend/{hook,pal/common,pal/posix}/*.c)
     rm -f "$out/rest.a"
     ar rcs "$out/rest.a" "$out"/rest/*.o
 }

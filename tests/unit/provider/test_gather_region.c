@@ -490,8 +490,8 @@ static void connect_pair(struct pair *p)
     assert_int_equal(vb_conn_bind_qp(p->passive, p->to->qp), VB_OK);
     assert_int_equal(vb_conn_accept(p->passive, &params), VB_OK);
     (void)await(p->cm, VB_CM_ESTABLISHED);
-    wsd_chan_open(p->from, 1, 1, 2, 8);
-    wsd_chan_open(p->to, 1, 2, 1, 8);
+    wsd_chan_open(p->from, 1, 1, 1, 2, 8);
+    wsd_chan_open(p->to, 1, 2, 2, 1, 8);
 }
 
 static void disconnect_pair(struct pair *p)
