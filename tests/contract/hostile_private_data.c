@@ -296,9 +296,16 @@ static void w16_a_bent_refusal_is_no_promise(void **state)
 
     ct_raw_open(&raw);
     struct sw_listener *l = capture_request(f, &raw, 1, &request);
-    for (int i = 0; i < 2; i++) /* the second finds the backlog full */
-        assert_int_equal(ct_raw_connect(&raw, &l->local, request.data, request.bytes, &c[i]), VB_OK);
-    assert_true(ct_raw_event(&raw, &ev, ct.wait_ms));
+    assert_int_equal(ct_raw_connect(&raw, &l->local, request.data, request.bytes, &c[0]), VB_OK);
+    for (int tries = 0;; tries++) { /* finds the backlog full */
+        assert_int_equal(ct_raw_connect(&raw, &l->local, request.data, request.bytes, &c[1]), VB_OK);
+        assert_true(ct_raw_event(&raw, &ev, ct.wait_ms));
+        /* Once in some hundred refusals siw overlooks the answer until its timer gives up after 5 s (Linux 6.1). */
+        bool is_overlooked = !ct.has_flow_control && ev.kind == VB_CM_FAILED && ev.status == VB_E_TIMEOUT;
+        if (!is_overlooked || tries == 3)
+            break;
+        ct_raw_drop(&c[1]);
+    }
     assert_int_equal(ev.kind, VB_CM_REJECTED);
     refusal.bytes = ev.data_bytes;
     memcpy(refusal.data, ev.data, sizeof refusal.data);
