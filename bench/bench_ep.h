@@ -24,6 +24,7 @@
 #include "bench_wire.h"
 #include "pal/atomic.h"
 #include "pal/event.h"
+#include "pal/thread.h"
 #include "vb/vb.h"
 
 enum bench_step { BENCH_FAILED = -1, BENCH_PENDING = 0, BENCH_FINISHED = 1 };
@@ -104,6 +105,8 @@ struct bench_ep {
     uint64_t seen_progress;
     pal_atomic_u64 progress; /* messages so far in this run: for patience and for the progress display */
     uint32_t spins;
+    bool
+        shares_cpu; /* while there is nothing, let others run: bandwidth, where a soft device has work of its own */
 };
 
 /* A layer: raw or san. One per process side; connections are made of it. */
@@ -173,7 +176,9 @@ static inline uint8_t *bench_tx_piece(const struct bench_ep *ep, uint32_t slot)
  * rounds. */
 static inline bool bench_patient(struct bench_ep *ep)
 {
-    return (++ep->spins & 4095u) != 0 || bench_patience_check(ep);
+    if ((++ep->spins & 63u) == 0 && ep->shares_cpu)
+        pal_thread_yield();
+    return (ep->spins & 4095u) != 0 || bench_patience_check(ep);
 }
 
 /* Take the oldest receive when it is done and tell slot and length; the caller posts it again. */

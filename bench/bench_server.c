@@ -129,6 +129,8 @@ static bool serve_run(struct server *s, const uint8_t *body, size_t bytes)
     args.count = run.count;
     if (s->ep != NULL)
         bench_patience_start(s->ep, s->c, s->test.timeout_s);
+    if (s->ep != NULL)
+        s->ep->shares_cpu = s->test.command == BENCH_BW;
     if (!run_loop(s, &args) || !wait_for_word(s) ||
         !bench_control_expect(s->c, BENCH_MSG_END, answer, &answer_bytes))
         return false;

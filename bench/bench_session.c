@@ -171,6 +171,7 @@ static bool run_once(struct client *k, struct client_run *run, uint32_t size, ui
     run->args.times = k->times;
     run->args.elapsed_ns = run->args.checked_bytes = 0;
     bench_patience_start(ep, k->c, k->test->timeout_s);
+    ep->shares_cpu = k->test->command == BENCH_BW;
     progress = bench_progress_start(&ep->progress, count, size, k->o->quiet);
     start = pal_now_ns();
     is_good = run_loop(k, run);

@@ -13,12 +13,20 @@
 #include "data/region.h"
 #include "pal/time.h"
 
-#define OP_CHUNK 16
+/* The first records of a queue are few, because most sockets are idle ones; later ones come by twice as many. */
+#define OP_CHUNK_FIRST 4u
+#define OP_CHUNK_MOST  64u
 
 struct wsd_op_chunk {
     struct wsd_op_chunk *next;
-    struct wsd_op ops[OP_CHUNK];
+    uint32_t count;
+    struct wsd_op ops[];
 };
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 /* ---- operation records --------------------------------------------------------------------------------- */
 
@@ -36,12 +44,14 @@ static void blank(struct wsd_op *op)
 
 static bool add_chunk_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
-    struct wsd_op_chunk *chunk = calloc(1, sizeof *chunk);
+    uint32_t count = q->chunks ? least(2 * q->chunks->count, OP_CHUNK_MOST) : OP_CHUNK_FIRST;
+    struct wsd_op_chunk *chunk = calloc(1, sizeof *chunk + count * sizeof chunk->ops[0]);
     if (!chunk)
         return false;
     chunk->next = q->chunks;
+    chunk->count = count;
     q->chunks = chunk;
-    for (unsigned i = OP_CHUNK; i-- > 0;) {
+    for (uint32_t i = count; i-- > 0;) {
         chunk->ops[i].chan = c;
         blank(&chunk->ops[i]);
         chunk->ops[i].next = q->free;
@@ -164,11 +174,6 @@ static void queue_fini(struct wsd_queue *q)
         q->chunks = chunk->next;
         free(chunk);
     }
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Where a message that finds no receive kills the connection (iWARP), receives must not wait in software behind a

@@ -156,6 +156,10 @@ void wsd_shard_expect(struct wsd_shard *s)
 static bool may_sleep(struct wsd_shard *s)
 {
     s->round += SLEEPER_ROUND;
+    if (s->must_ack) { /* before the next one can come, but behind the work: consuming it is a system call or two */
+        vb_cq_ack(s->cq);
+        s->must_ack = false;
+    }
     if (atomic_load(&s->notify_pending)) {
         atomic_store(&s->sleeper, s->round | SLEEPER_ARMED);
         s->arm_failed = vb_cq_arm(s->cq) != VB_OK;
@@ -183,8 +187,7 @@ static void sleeper_main(void *arg)
         wsd_shard_deliver(s, NULL);
         uint32_t ready = pal_wait(waits, 2, s->arm_failed ? ARM_RETRY_MS : -1);
         atomic_store(&s->sleeper, s->round | SLEEPER_RUNNING);
-        if (ready & 1)
-            vb_cq_ack(s->cq);
+        s->must_ack |= ready & 1;
         if (ready & 2)
             pal_wakeup_clear(s->wake);
     }
@@ -285,7 +288,7 @@ vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shar
     pal_store_relaxed(&s->notify_pending, 0);
     pal_store_relaxed(&s->sleeper, SLEEPER_RUNNING);
     s->round = 0;
-    s->arm_failed = false;
+    s->arm_failed = s->must_ack = false;
     pal_store_relaxed(&s->stop, false);
     pal_store_relaxed(&s->dead, false);
     vb_status_t st = VB_E_NOMEM;

@@ -48,6 +48,7 @@ struct wsd_shard {
     _Atomic(uint32_t) sleeper;
     uint32_t round;  /* sleeper only */
     bool arm_failed; /* sleeper only */
+    bool must_ack;   /* sleeper only: a notification was seen and not consumed yet */
     pal_atomic_bool stop;
     pal_atomic_bool dead; /* the CQ has failed */
 
