@@ -38,6 +38,24 @@ void pal_pages_free(void *pages, size_t bytes)
         munmap(pages, whole_pages(bytes));
 }
 
+#ifndef MADV_POPULATE_READ /* Linux 5.14; older C libraries do not name them */
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+bool pal_pages_usable(const void *addr, size_t bytes, bool for_write)
+{
+    uintptr_t page = pal_page_size(), start = (uintptr_t)addr & ~(page - 1);
+    uintptr_t end = ((uintptr_t)addr + bytes + page - 1) & ~(page - 1);
+    int probe = 0;
+    if (start == 0 || bytes == 0 || end < start)
+        return false;
+    /* A kernel without it refuses even our own stack. */
+    if (madvise((void *)((uintptr_t)&probe & ~(page - 1)), page, MADV_POPULATE_READ) != 0)
+        return true;
+    return madvise((void *)start, end - start, for_write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0;
+}
+
 bool pal_random(void *out, size_t bytes)
 {
     uint8_t *at = out;
