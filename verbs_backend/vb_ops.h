@@ -134,6 +134,7 @@ const struct vb_ops *vb_opening_ops(void);
 extern const struct vb_hook vb_hook_trace; /* hook/hook_trace.c */
 extern const struct vb_hook vb_hook_fault; /* hook/hook_fault.c */
 
-extern const struct vb_ops vb_rdmacore_ops; /* rdmacore/ */
+extern const struct vb_ops vb_rdmacore_ops;  /* rdmacore/ */
+extern const struct vb_ops vb_softiwarp_ops; /* softiwarp/ */
 
 #endif

@@ -13,11 +13,17 @@ static const struct vb_ops *const compiled_in[] = {
 #ifdef WSD_BACKEND_RDMACORE
     &vb_rdmacore_ops,
 #endif
+#ifdef WSD_BACKEND_SOFTIWARP
+    &vb_softiwarp_ops,
+#endif
     NULL};
 
 static const char *const compiled_in_names[] = {
 #ifdef WSD_BACKEND_RDMACORE
     "rdmacore",
+#endif
+#ifdef WSD_BACKEND_SOFTIWARP
+    "softiwarp",
 #endif
     NULL};
 

@@ -37,7 +37,9 @@ struct conf {
     struct vb_dev *dev;
     struct vb_caps caps;
     struct vb_cm *cm;
-    bool is_iwarp; /* violations end the connection instead of completing with an error at the requester */
+    bool is_iwarp; /* a request completes when it is on its way; violations end the connection instead */
+    bool is_kernel_iwarp; /* and the kernel's connection manager for it, with its ways */
+    bool serves_loopback; /* addresses of the loopback interface work like others */
 };
 extern struct conf g;
 

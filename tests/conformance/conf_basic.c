@@ -25,6 +25,13 @@ static void opening_twice_gives_two_backends_that_live_apart(void **state)
     vb_close(be);
 }
 
+static bool is_loopback(const struct vb_addr *a)
+{
+    static const uint8_t six[16] = {[15] = 1};
+    return a->family == VB_AF_IPV4 ? a->ip[0] == 127 : memcmp(a->ip, six, sizeof six) == 0;
+}
+
+/* A backend that needs no network lists loopback only when it was told to, or when there is nothing else. */
 static void address_list_contains_the_address_under_test_and_no_loopback(void **state)
 {
     (void)state;
@@ -38,7 +45,7 @@ static void address_list_contains_the_address_under_test_and_no_loopback(void **
         found |= vb_addr_same_ip(&list[i], &g.addr);
         assert_int_equal(list[i].port, 0);
         assert_false(vb_addr_is_any(&list[i]));
-        assert_false(list[i].family == VB_AF_IPV4 && list[i].ip[0] == 127);
+        assert_true(g.serves_loopback || !is_loopback(&list[i]));
         for (uint32_t j = 0; j < i; j++)
             assert_false(vb_addr_same_ip(&list[i], &list[j]));
     }
@@ -78,6 +85,8 @@ static void an_address_of_another_host_or_of_loopback_opens_no_device(void **sta
         struct vb_addr a;
         struct vb_dev *dev = NULL;
         assert_true(vb_addr_parse(texts[i], &a));
+        if (g.serves_loopback && is_loopback(&a))
+            continue;
         assert_int_equal(vb_dev_open(g.be, &a, &dev), VB_E_ADDRNOTAVAIL);
         assert_null(dev);
         assert_false(vb_dev_owns(g.dev, &a));
@@ -97,9 +106,19 @@ static void route_to_the_own_address_starts_at_that_address(void **state)
 static void route_to_loopback_does_not_use_rdma(void **state)
 {
     (void)state;
-    struct vb_addr to, from;
+    struct vb_addr to, from, list[64];
+    uint32_t count = 64;
+    bool is_listed = false;
     assert_true(vb_addr_parse("127.0.0.1:80", &to));
     vb_status_t st = vb_route(g.be, &to, &from);
+    assert_ok(vb_addr_list(g.be, list, &count));
+    for (uint32_t i = 0; i < count; i++)
+        is_listed |= is_loopback(&list[i]);
+    if (is_listed) {
+        assert_ok(st);
+        assert_true(is_loopback(&from));
+        return;
+    }
     assert_true(st == VB_E_ADDRNOTAVAIL || st == VB_E_UNREACH);
 }
 

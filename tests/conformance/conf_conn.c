@@ -44,6 +44,8 @@ static void listening_or_connecting_from_a_foreign_address_is_refused(void **sta
         struct vb_conn *conn = NULL;
         struct vb_addr a;
         assert_true(vb_addr_parse(texts[i], &a));
+        if (i > 0 && g.serves_loopback)
+            continue;
         assert_int_equal(vb_listen(g.cm, &a, 4, NULL, &l), VB_E_ADDRNOTAVAIL);
         assert_int_equal(vb_conn_create(g.cm, &a, NULL, &conn), VB_E_ADDRNOTAVAIL);
         assert_true(l == NULL && conn == NULL);
@@ -119,7 +121,11 @@ static void connecting_to_an_address_without_a_host_fails_as_unreachable(void **
         conf_skip("the test knows no unused address of this family");
         return;
     }
-    if (g.is_iwarp) {
+    if (g.addr.ip[0] == 127) {
+        conf_skip("all of 127.0.0.0/8 is this host");
+        return;
+    }
+    if (g.is_kernel_iwarp) {
         conf_skip("siw connects TCP while vb_cm_poll() waits, for two minutes when nobody answers");
         return;
     }
@@ -229,7 +235,7 @@ static void read_depths_are_lowered_to_what_both_ends_want(void **state)
     assert_true(p->a.established.read_out >= 1 && p->a.established.read_out <= 5);
     assert_true(p->a.established.read_in <= 3 && p->a.established.read_in >= p->b.established.read_out);
     assert_true(p->b.established.read_in <= 5 && p->b.established.read_out <= 3);
-    if (!g.is_iwarp) { /* siw raises what the accepting side takes to what the connecting one wants */
+    if (!g.is_kernel_iwarp) { /* siw raises what the accepting side takes to what the connecting one wants */
         assert_true(p->a.established.read_out <= 2);
         assert_true(p->b.established.read_in >= p->a.established.read_out);
     }
@@ -295,7 +301,7 @@ static void accepting_a_withdrawn_request_fails_or_ends_soon(void **state)
     conf_listen(p);
     start_connect(p, NULL, 0);
     take_request(p);
-    if (g.is_iwarp) {
+    if (g.is_kernel_iwarp) {
         /* the kernel keeps us in the destroy until the request is answered: so it is, by another thread */
         struct late_answer late = {.conn = p->b.conn, .after_ms = 300};
         struct pal_thread *t = pal_thread_start(reject_later, &late, "late-answer");
@@ -360,7 +366,7 @@ static void the_accepting_side_may_send_at_once(void **state)
 {
     struct conf_pair *p = *state;
     struct vb_conn_params params = conf_params(1, 1, NULL, 0);
-    if (g.is_iwarp) {
+    if (g.is_kernel_iwarp) {
         conf_skip(
             "MPA leaves the first message to the connecting side (RFC 5044, 7.1.3); siw insists at times");
         return;

@@ -295,7 +295,8 @@ static void a_message_without_a_receive_waits_for_one(void **state)
     for (unsigned i = 0; i < 5; i++) {
         conf_fill(p->a.mem, 5000, i);
         assert_ok(conf_send(&p->a, 1, 0, 5000, VB_WR_SIGNALED));
-        conf_quiet(&p->a, CONF_SEND);
+        if (!g.is_iwarp) /* iWARP completes a send when it is on its way */
+            conf_quiet(&p->a, CONF_SEND);
         const uint64_t from = pal_now_ns();
         assert_ok(conf_recv(&p->b, 2, 8192, 8192));
         conf_expect(&p->b, CONF_RECV, 2, VB_OK);
@@ -542,7 +543,7 @@ static void stop_flushes_everything_in_posting_order(void **state)
         conf_expect(&p->b, CONF_RECV, 500 + i, VB_E_FLUSHED);
     conf_quiet(&p->b, CONF_RECV);
 
-    if (!(g.caps.flags & VB_CAP_RECV_FLOW_CONTROL))
+    if (g.is_iwarp || !(g.caps.flags & VB_CAP_RECV_FLOW_CONTROL))
         return; /* sends cannot be kept outstanding */
     for (unsigned i = 0; i < 32; i++)
         assert_ok(conf_send(&p->a, i, 0, 64, VB_WR_SIGNALED));
@@ -637,7 +638,7 @@ static void stopping_one_end_fails_the_sends_of_the_other(void **state)
 {
     struct conf_pair *p = *state;
     struct vb_wc wc;
-    if (!(g.caps.flags & VB_CAP_RECV_FLOW_CONTROL)) {
+    if (g.is_iwarp || !(g.caps.flags & VB_CAP_RECV_FLOW_CONTROL)) {
         conf_skip("its sends complete when they are on their way");
         return;
     }

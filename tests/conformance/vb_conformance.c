@@ -37,6 +37,16 @@ static bool find_address(const char *text, char *why, size_t why_bytes)
     return true;
 }
 
+static bool serves_loopback(void)
+{
+    struct vb_addr a;
+    struct vb_dev *dev = NULL;
+    if (!vb_addr_parse("127.0.0.1", &a) || vb_dev_open(g.be, &a, &dev) != VB_OK)
+        return false;
+    vb_dev_close(dev);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct conf_group *const groups[] = {&conf_group_basic,  &conf_group_data, &conf_group_rdma,
@@ -62,7 +72,9 @@ int main(int argc, char **argv)
         return cannot_run(why);
     }
     vb_dev_caps(g.dev, &g.caps);
-    g.is_iwarp = (g.caps.flags & VB_CAP_READ_SINK_REMOTE) != 0;
+    g.is_iwarp = strcmp(g.caps.transport, "iWARP") == 0;
+    g.is_kernel_iwarp = g.is_iwarp && strcmp(vb_name(g.be), "rdmacore") == 0;
+    g.serves_loopback = serves_loopback();
     if (vb_cm_create(g.be, &g.cm) != VB_OK)
         return cannot_run("no connection manager");
     printf("%s on %s, %s, %s\n", g.spec, g.caps.device, g.caps.transport, vb_addr_text(&g.addr, text));

@@ -1,0 +1,534 @@
+/* cm.c - the source of connection events: its queue, its timers, listeners, and the backstop.
+ * The backstop: RDMA is carried out by the target's software here, but the target may well not poll (its application
+ * computes, or waits for something else). So the sockets of all connections lie in a second poller beside the cm's own,
+ * and the thread of the cm moves what nobody else does. It must not run after every message of an application that
+ * polls: once it finds that the CQs concerned are being polled it only looks from time to time, until they are not. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ports.h"
+#include "si.h"
+
+#define TICK_FIRST_NS 1000000u /* after the first wake-up in vain */
+#define TICK_MOST_NS  8000000u
+
+/* ---- event queue ---- */
+
+void si_cm_push(struct vb_conn *c, enum vb_cm_event_kind kind, vb_status_t st)
+{
+    struct vb_cm *cm = c->cm;
+    if (kind == VB_CM_DISCONNECTED || kind == VB_CM_FAILED) { /* there is one end */
+        if (c->has_said_end)
+            return;
+        c->has_said_end = true;
+    }
+    if (c->pending_count == sizeof c->pending / sizeof *c->pending)
+        return; /* cannot be: no life has more events than that */
+    c->pending[c->pending_count++] = (struct si_pending){.kind = (uint8_t)kind, .status = (uint8_t)st};
+    if (!c->is_ready) {
+        c->is_ready = true;
+        c->ready_next = NULL;
+        *cm->ready_tail = c;
+        cm->ready_tail = &c->ready_next;
+    }
+    pal_poller_signal(cm->poller);
+}
+
+void si_cm_drop_events(struct vb_conn *c)
+{
+    struct vb_cm *cm = c->cm;
+    c->pending_count = 0;
+    if (!c->is_ready)
+        return;
+    struct vb_conn **at = &cm->ready;
+    while (*at != c)
+        at = &(*at)->ready_next;
+    *at = c->ready_next;
+    if (!*at)
+        cm->ready_tail = at;
+    c->is_ready = false;
+}
+
+static bool pop_event(struct vb_cm *cm, struct vb_cm_event *ev)
+{
+    struct vb_conn *c = cm->ready;
+    if (!c)
+        return false;
+    const struct si_pending p = c->pending[0];
+    memmove(c->pending, c->pending + 1, --c->pending_count * sizeof *c->pending);
+    if (!c->pending_count) {
+        cm->ready = c->ready_next;
+        if (!cm->ready)
+            cm->ready_tail = &cm->ready;
+        c->is_ready = false;
+    }
+    memset(ev, 0, sizeof *ev);
+    ev->kind = (enum vb_cm_event_kind)p.kind;
+    ev->status = (vb_status_t)p.status;
+    ev->conn = c;
+    ev->context = c->context;
+    if (ev->kind == VB_CM_REQUEST) {
+        ev->context = c->listener->context;
+        c->listener->hellos--;
+        c->listener = NULL;
+    }
+    if (ev->kind == VB_CM_REQUEST || ev->kind == VB_CM_ESTABLISHED) {
+        ev->read_in = c->read_in;
+        ev->read_out = c->read_out;
+    }
+    if (ev->kind == VB_CM_REQUEST || ev->kind == VB_CM_REJECTED ||
+        (ev->kind == VB_CM_ESTABLISHED && c->is_active)) {
+        memcpy(ev->data, c->in_data, c->in_bytes);
+        ev->data_bytes = c->in_bytes;
+    }
+    return true;
+}
+
+/* ---- signals: what QPs tell, from under their own lock ---- */
+
+static void signal_locked(struct vb_conn *c, uint32_t signals)
+{
+    c->signals |= signals;
+    if (!c->is_signalled) {
+        c->is_signalled = true;
+        c->signal_next = c->cm->signalled;
+        c->cm->signalled = c;
+    }
+}
+
+void si_conn_signal(struct vb_conn *c, uint32_t signals)
+{
+    pal_mutex_lock(&c->cm->signal_lock);
+    signal_locked(c, signals);
+    pal_mutex_unlock(&c->cm->signal_lock);
+    pal_poller_signal(c->cm->poller);
+}
+
+void si_conn_detached(struct vb_conn *c, uint8_t *tail, size_t tail_bytes, const struct si_end *e)
+{
+    /* Mostly it can be said at once, and the peer need not wait until somebody polls the cm. */
+    size_t done = 0;
+    const struct pal_iov iov = {tail, tail_bytes};
+    if (tail_bytes && pal_socket_send(c->sock, &iov, 1, &done) != PAL_NET_OK)
+        done = 0;
+    const bool has_finished = done == tail_bytes;
+    if (has_finished)
+        pal_socket_finish(c->sock);
+    pal_mutex_lock(&c->cm->signal_lock);
+    c->tail = tail;
+    c->tail_bytes = tail_bytes;
+    c->tail_at = done;
+    c->has_finished = has_finished;
+    c->saw_eof = e->saw_eof;
+    signal_locked(c, SI_SIG_DETACHED);
+    pal_mutex_unlock(&c->cm->signal_lock);
+    pal_poller_signal(c->cm->poller);
+}
+
+void si_conn_take_signals(struct vb_conn *c)
+{
+    pal_mutex_lock(&c->cm->signal_lock);
+    const uint32_t signals = c->signals;
+    c->signals = 0;
+    pal_mutex_unlock(&c->cm->signal_lock);
+    if (signals)
+        si_conn_signals(c, signals);
+}
+
+void si_conn_drop_signals(struct vb_conn *c)
+{
+    pal_mutex_lock(&c->cm->signal_lock);
+    if (c->is_signalled) {
+        struct vb_conn **at = &c->cm->signalled;
+        while (*at != c)
+            at = &(*at)->signal_next;
+        *at = c->signal_next;
+        c->is_signalled = false;
+    }
+    pal_mutex_unlock(&c->cm->signal_lock);
+}
+
+static void take_signals(struct vb_cm *cm)
+{
+    for (;;) {
+        pal_mutex_lock(&cm->signal_lock);
+        struct vb_conn *c = cm->signalled;
+        uint32_t signals = 0;
+        if (c) {
+            cm->signalled = c->signal_next;
+            c->is_signalled = false;
+            signals = c->signals;
+            c->signals = 0;
+        }
+        pal_mutex_unlock(&cm->signal_lock);
+        if (!c)
+            return;
+        si_conn_signals(c, signals);
+    }
+}
+
+/* ---- timers ---- */
+
+void si_cm_deadline(struct vb_cm *cm)
+{
+    uint64_t nearest = 0;
+    for (const struct vb_conn *c = cm->conns; c; c = c->next)
+        if (c->deadline_ns && (!nearest || c->deadline_ns < nearest))
+            nearest = c->deadline_ns;
+    if (nearest == cm->deadline_ns)
+        return;
+    cm->deadline_ns = nearest;
+    (void)pal_poller_deadline(cm->poller, nearest);
+}
+
+static void run_timers(struct vb_cm *cm)
+{
+    if (!cm->deadline_ns || pal_now_ns() < cm->deadline_ns)
+        return;
+    const uint64_t now = pal_now_ns();
+    for (struct vb_conn *c = cm->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->deadline_ns && c->deadline_ns <= now) {
+            c->deadline_ns = 0;
+            si_conn_expired(c);
+        }
+    }
+    cm->deadline_ns = UINT64_MAX; /* tell the poller in any case: its timer has run off */
+    si_cm_deadline(cm);
+}
+
+/* ---- backstop ---- */
+
+/* Has anybody polled or waited on the QP's queues since the last time we looked? */
+static bool is_attended(struct vb_qp *qp)
+{
+    const uint32_t now = pal_load_relaxed(&qp->send_cq->activity) + pal_load_relaxed(&qp->recv_cq->activity);
+    const bool is = now != qp->seen_activity;
+    qp->seen_activity = now;
+    return is;
+}
+
+/* backstop.lock held. Returns how many QPs of those that had something nobody attends to; *attended: the others. */
+static unsigned drive_ready(struct si_backstop *b, unsigned *attended)
+{
+    struct pal_ready ready[16];
+    unsigned alone = 0;
+    const unsigned n = pal_poller_poll(b->poller, ready, 16);
+    *attended = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct vb_qp *qp = ready[i].tag;
+        pal_mutex_lock(&qp->lock);
+        (void)si_qp_progress(qp);
+        si_qp_settle(qp, SI_AT_BACKSTOP, ready[i].what);
+        if (is_attended(qp))
+            ++*attended;
+        else
+            alone++;
+        pal_mutex_unlock(&qp->lock);
+    }
+    return alone;
+}
+
+/* By the thread of the cm. */
+static void backstop_run(struct si_backstop *b)
+{
+    unsigned attended;
+    if (b->is_ticking && pal_now_ns() < b->next_ns)
+        return;
+    pal_mutex_lock(&b->lock);
+    const unsigned alone = drive_ready(b, &attended);
+    if (b->is_ticking) {
+        if (alone || !attended) { /* they need us; or all is quiet, and the next that comes may need us */
+            b->quiet_ticks++;
+        } else {
+            b->quiet_ticks = 0;
+        }
+        if (alone || b->quiet_ticks > 2) {
+            b->is_ticking = false;
+            (void)pal_poller_deadline(b->poller, 0);
+            pal_poller_watch(b->poller, true);
+        } else {
+            b->tick_ns = b->tick_ns * 2 > TICK_MOST_NS ? TICK_MOST_NS : b->tick_ns * 2;
+        }
+    } else if (attended && !alone) {
+        b->is_ticking = true;
+        b->quiet_ticks = 0;
+        b->tick_ns = TICK_FIRST_NS;
+        pal_poller_watch(b->poller, false);
+    }
+    if (b->is_ticking) {
+        b->next_ns = pal_now_ns() + b->tick_ns;
+        if (!pal_poller_deadline(b->poller, b->next_ns)) { /* no timers: wake up for everything instead */
+            b->is_ticking = false;
+            pal_poller_watch(b->poller, true);
+        }
+    }
+    pal_mutex_unlock(&b->lock);
+}
+
+void si_backstops_look(struct vb_backend *be)
+{
+    unsigned attended;
+    if (!pal_mutex_trylock(&be->link_lock))
+        return;
+    for (struct vb_cm *cm = be->cms; cm; cm = cm->next_of_backend)
+        if (pal_mutex_trylock(&cm->backstop.lock)) {
+            (void)drive_ready(&cm->backstop, &attended);
+            pal_mutex_unlock(&cm->backstop.lock);
+        }
+    pal_mutex_unlock(&be->link_lock);
+}
+
+/* ---- cm ---- */
+
+vb_status_t si_cm_create(struct vb_backend *be, struct vb_cm **out)
+{
+    struct vb_cm *cm = calloc(1, sizeof *cm);
+    if (!cm)
+        return VB_E_NOMEM;
+    cm->be = be;
+    cm->ready_tail = &cm->ready;
+    cm->backstop.poller = pal_poller_create(PAL_WAITABLE_NONE);
+    if (!cm->backstop.poller)
+        goto err;
+    cm->poller = pal_poller_create(pal_poller_waitable(cm->backstop.poller));
+    if (!cm->poller)
+        goto err_backstop;
+    if (!pal_mutex_init(&cm->lock))
+        goto err_poller;
+    if (!pal_mutex_init(&cm->signal_lock))
+        goto err_lock;
+    if (!pal_mutex_init(&cm->backstop.lock))
+        goto err_signal_lock;
+    pal_mutex_lock(&be->link_lock);
+    cm->next_of_backend = be->cms;
+    be->cms = cm;
+    pal_mutex_unlock(&be->link_lock);
+    *out = cm;
+    return VB_OK;
+err_signal_lock:
+    pal_mutex_fini(&cm->signal_lock);
+err_lock:
+    pal_mutex_fini(&cm->lock);
+err_poller:
+    pal_poller_destroy(cm->poller);
+err_backstop:
+    pal_poller_destroy(cm->backstop.poller);
+err:
+    free(cm);
+    return VB_E_NOMEM;
+}
+
+void si_cm_destroy(struct vb_cm *cm)
+{
+    pal_mutex_lock(&cm->be->link_lock);
+    struct vb_cm **at = &cm->be->cms;
+    while (*at != cm)
+        at = &(*at)->next_of_backend;
+    *at = cm->next_of_backend;
+    pal_mutex_unlock(&cm->be->link_lock);
+    pal_poller_destroy(cm->poller);
+    pal_poller_destroy(cm->backstop.poller);
+    pal_mutex_fini(&cm->backstop.lock);
+    pal_mutex_fini(&cm->signal_lock);
+    pal_mutex_fini(&cm->lock);
+    free(cm);
+}
+
+pal_waitable si_cm_waitable(struct vb_cm *cm)
+{
+    return pal_poller_waitable(cm->poller);
+}
+
+/* ---- listeners ---- */
+
+static bool overlaps(const struct vb_addr *a, const struct vb_addr *b)
+{
+    return a->family == b->family && a->port == b->port &&
+           (vb_addr_is_any(a) || vb_addr_is_any(b) || vb_addr_same_ip(a, b));
+}
+
+/* Another process may listen for the same service too, behind another candidate: but then one of the two does not own
+ * the port in TCP, and nobody asks it (contract 4.4). Within the process it is a mistake that we can name. */
+static bool is_taken(struct vb_backend *be, const struct vb_addr *at)
+{
+    bool taken = false;
+    for (struct vb_cm *cm = be->cms; cm && !taken; cm = cm->next_of_backend) {
+        pal_mutex_lock(&cm->lock);
+        for (const struct vb_listener *l = cm->listeners; l && !taken; l = l->next)
+            taken = overlaps(&l->addr, at);
+        pal_mutex_unlock(&cm->lock);
+    }
+    return taken;
+}
+
+static enum pal_net open_listener(struct vb_listener *l, const struct si_settings *set, uint32_t backlog)
+{
+    struct pal_addr at = si_to_pal(&l->addr);
+    enum pal_net st = PAL_NET_OK;
+    if (set->has_plain_ports) {
+        st = pal_socket_listen(&at, backlog, &l->sock);
+        if (st == PAL_NET_OK && !l->addr.port) {
+            struct pal_addr got;
+            st = pal_socket_addrs(l->sock, &got, NULL) ? PAL_NET_OK : PAL_NET_FAILED;
+            l->addr.port = got.port;
+        }
+        return st;
+    }
+    if (!l->addr.port) { /* one that nobody owns in TCP, and that nobody can own while we are here (vb.h) */
+        st = pal_socket_reserve(&at, &l->reserved);
+        if (st != PAL_NET_OK)
+            return st;
+        l->addr.port = at.port;
+    }
+    for (unsigned i = 0; i < SI_PORT_CANDIDATES; i++) {
+        at.port = si_port_candidate(l->addr.port, i);
+        st = pal_socket_listen(&at, backlog, &l->sock);
+        if (st != PAL_NET_INUSE)
+            break;
+    }
+    return st;
+}
+
+static void free_listener(struct vb_listener *l)
+{
+    pal_socket_close(l->sock);
+    pal_socket_close(l->reserved);
+    free(l);
+}
+
+vb_status_t si_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t backlog, void *context,
+                      struct vb_listener **out)
+{
+    struct vb_backend *be = cm->be;
+    if (!vb_addr_is_any(local) && !si_is_local(local))
+        return VB_E_ADDRNOTAVAIL;
+    struct vb_listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return VB_E_NOMEM;
+    l->watch = SI_WATCH_LISTENER;
+    l->cm = cm;
+    l->context = context;
+    l->addr = *local;
+    l->sock = l->reserved = PAL_SOCKET_NONE;
+    l->backlog = backlog > 0 ? backlog : 1;
+    vb_status_t st = VB_E_ADDRINUSE;
+    pal_mutex_lock(&be->link_lock); /* two that want the same service must not both find it free */
+    if (!local->port || !is_taken(be, local))
+        st = si_status_net(open_listener(l, &be->set, l->backlog));
+    if (st == VB_OK) {
+        pal_mutex_lock(&cm->lock);
+        if (pal_poller_add(cm->poller, l->sock, PAL_READABLE, &l->watch)) {
+            l->next = cm->listeners;
+            cm->listeners = l;
+        } else {
+            st = VB_E_NOMEM;
+        }
+        pal_mutex_unlock(&cm->lock);
+    }
+    pal_mutex_unlock(&be->link_lock);
+    if (st != VB_OK) {
+        free_listener(l);
+        return st;
+    }
+    *out = l;
+    return VB_OK;
+}
+
+void si_listener_addr(const struct vb_listener *l, struct vb_addr *out)
+{
+    *out = l->addr; /* const after si_listen() */
+}
+
+void si_listener_destroy(struct vb_listener *l)
+{
+    struct vb_cm *cm = l->cm;
+    pal_mutex_lock(&cm->be->link_lock);
+    pal_mutex_lock(&cm->lock);
+    struct vb_listener **at = &cm->listeners;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    if (!l->is_paused)
+        pal_poller_remove(cm->poller, l->sock);
+    for (struct vb_conn *c = cm->conns, *next; c; c = next) { /* requests that nobody has seen */
+        next = c->next;
+        if (c->listener == l)
+            si_conn_free(c);
+    }
+    si_cm_deadline(cm);
+    pal_mutex_unlock(&cm->lock);
+    pal_mutex_unlock(&cm->be->link_lock);
+    free_listener(l);
+}
+
+/* A peer that connects and says nothing holds a place until its time is up; beyond this the rest waits in TCP. */
+static uint32_t hello_limit(const struct vb_listener *l)
+{
+    return l->backlog + 64;
+}
+
+static void accept_more(struct vb_listener *l)
+{
+    struct vb_cm *cm = l->cm;
+    const struct si_settings *set = &cm->be->set;
+    const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
+                                             .recv_buffer_bytes = set->recv_buffer_bytes,
+                                             .dead_peer_ms = set->dead_peer_ms};
+    pal_socket s;
+    while (l->hellos < hello_limit(l)) {
+        const enum pal_net st = pal_socket_accept(l->sock, &tuning, &s);
+        if (st != PAL_NET_OK)
+            break;
+        si_conn_accepted(l, s);
+    }
+    if (l->hellos >= hello_limit(l) && !l->is_paused) {
+        l->is_paused = true;
+        pal_poller_remove(cm->poller, l->sock);
+    }
+}
+
+static void resume_listeners(struct vb_cm *cm)
+{
+    for (struct vb_listener *l = cm->listeners; l; l = l->next)
+        if (l->is_paused && l->hellos < hello_limit(l) &&
+            pal_poller_add(cm->poller, l->sock, PAL_READABLE, &l->watch))
+            l->is_paused = false;
+}
+
+/* ---- poll ---- */
+
+static void look(struct vb_cm *cm)
+{
+    struct pal_ready ready[16];
+    const unsigned n = pal_poller_poll(cm->poller, ready, 16);
+    for (unsigned i = 0; i < n; i++) {
+        enum si_watch_kind *kind = ready[i].tag;
+        if (*kind == SI_WATCH_LISTENER)
+            accept_more((struct vb_listener *)((char *)kind - offsetof(struct vb_listener, watch)));
+        else /* only frees itself, so the others of this round stay */
+            si_conn_event((struct vb_conn *)((char *)kind - offsetof(struct vb_conn, watch)), ready[i].what);
+    }
+    run_timers(cm);
+    resume_listeners(cm);
+}
+
+vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
+{
+    pal_mutex_lock(&cm->lock);
+    pal_poller_clear(cm->poller);
+    take_signals(cm);
+    bool has = pop_event(cm, ev);
+    if (!has) {
+        look(cm);
+        pal_mutex_unlock(&cm->lock);
+        backstop_run(&cm->backstop);
+        pal_mutex_lock(&cm->lock);
+        take_signals(cm);
+        has = pop_event(cm, ev);
+    }
+    if (cm->ready)
+        pal_poller_signal(cm->poller);
+    pal_mutex_unlock(&cm->lock);
+    return has ? VB_OK : VB_E_AGAIN;
+}

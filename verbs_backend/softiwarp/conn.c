@@ -1,0 +1,705 @@
+/* conn.c - connections: TCP to one of the candidate ports, the MPA request and reply, the orderly end.
+ * While a QP has the socket, only the QP touches it. Before and after, the thread that holds cm.lock does. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ports.h"
+#include "si.h"
+
+#define HELLO_MS  10000u /* a peer that connected says who it is; one that was accepted confirms */
+#define REPLY_MS  60000u /* the accepting consumer may take its time */
+#define LINGER_MS 1000u  /* our side has ended: how long the peer may take to end its own */
+
+/* ---- life ---- */
+
+struct vb_conn *si_conn_new(struct vb_cm *cm)
+{
+    struct vb_conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->watch = SI_WATCH_CONN;
+    c->cm = cm;
+    c->sock = PAL_SOCKET_NONE;
+    c->next = cm->conns;
+    cm->conns = c;
+    return c;
+}
+
+void si_conn_watch(struct vb_conn *c, unsigned what)
+{
+    if (what && !c->is_in_poller)
+        c->is_in_poller = pal_poller_add(c->cm->poller, c->sock, what, &c->watch);
+    else if (what && what != c->interest)
+        pal_poller_change(c->cm->poller, c->sock, what, &c->watch);
+    else if (!what && c->is_in_poller) {
+        pal_poller_remove(c->cm->poller, c->sock);
+        c->is_in_poller = false;
+    }
+    c->interest = what;
+}
+
+static void drop_socket(struct vb_conn *c)
+{
+    si_conn_watch(c, 0);
+    pal_socket_close(c->sock);
+    c->sock = PAL_SOCKET_NONE;
+}
+
+static void set_deadline(struct vb_conn *c, uint32_t ms)
+{
+    c->deadline_ns = ms ? pal_now_ns() + (uint64_t)ms * 1000000 : 0;
+    si_cm_deadline(c->cm);
+}
+
+void si_conn_free(struct vb_conn *c)
+{
+    struct vb_conn **at = &c->cm->conns;
+    si_conn_drop_signals(c);
+    si_cm_drop_events(c);
+    drop_socket(c);
+    if (c->listener)
+        c->listener->hellos--;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    free(c->tail);
+    free(c);
+}
+
+/* ---- frames ---- */
+
+static bool send_hello(struct vb_conn *c, struct mpa_hello *h, enum si_map_kind kind, const void *data,
+                       uint16_t bytes)
+{
+    uint8_t both[SI_MAP_BYTES + SI_MAX_DATA];
+    size_t n = 0, sent;
+    if (c->is_mapped) {
+        const struct si_map m = {.kind = (uint8_t)kind,
+                                 .service = kind == SI_MAP_CONNECT ? c->remote.port : 0,
+                                 .source = kind == SI_MAP_CONNECT ? c->local.port : 0};
+        si_map_encode(&m, both);
+        n = SI_MAP_BYTES;
+    }
+    if (bytes)
+        memcpy(both + n, data, bytes);
+    h->data_bytes = (uint16_t)(n + bytes);
+    h->revision = c->revision;
+    h->wants_crc = c->with_crc;
+    const struct pal_iov iov = {c->hello, mpa_hello_encode(h, both, c->hello)};
+    /* The first bytes of a connection always fit TCP's buffer; if not, it is broken. */
+    return pal_socket_send(c->sock, &iov, 1, &sent) == PAL_NET_OK && sent == iov.bytes;
+}
+
+static bool send_reply(struct vb_conn *c, enum si_map_kind kind, const void *data, uint16_t bytes)
+{
+    struct mpa_hello h = {
+        .is_reply = true, .is_reject = kind != SI_MAP_ACCEPT, .is_enhanced = c->is_enhanced};
+    if (c->is_enhanced) {
+        h.ird = c->read_in;
+        h.ord = c->read_out;
+        h.is_peer_to_peer = c->is_p2p;
+        h.rtr_send = c->rtr == RDMAP_SEND + 1;
+        h.rtr_write = c->rtr == RDMAP_WRITE + 1;
+        h.rtr_read = c->rtr == RDMAP_READ_REQUEST + 1;
+    }
+    return send_hello(c, &h, kind, data, bytes);
+}
+
+static bool send_request(struct vb_conn *c)
+{
+    struct mpa_hello h = {0};
+    if (c->revision >= 2) {
+        h.is_enhanced = h.is_peer_to_peer = true;
+        h.rtr_write = h.rtr_send = true;
+        h.rtr_read = c->read_out > 0;
+        h.ird = c->read_in;
+        h.ord = c->read_out;
+    }
+    return send_hello(c, &h, SI_MAP_CONNECT, c->out_data, c->out_bytes);
+}
+
+enum got { GOT_ALL, GOT_MORE, GOT_END, GOT_NONSENSE };
+
+/* Read on, never beyond the frame: what follows belongs to the QP. GOT_ALL: *h and *data are valid. */
+static enum got read_hello(struct vb_conn *c, bool want_reply, struct mpa_hello *h, const uint8_t **data)
+{
+    for (;;) {
+        size_t frame, got;
+        switch (mpa_hello_decode(c->hello, c->hello_at, want_reply, h, data, &frame)) {
+        case MPA_OK: return GOT_ALL;
+        case MPA_MORE: break;
+        case MPA_NOT_MPA:
+        case MPA_BAD_LENGTH:
+        case MPA_BAD_REVISION: return GOT_NONSENSE;
+        }
+        const size_t wanted = frame ? frame : MPA_FIXED_BYTES;
+        const struct pal_iov iov = {c->hello + c->hello_at, wanted - c->hello_at};
+        switch (pal_socket_recv(c->sock, &iov, 1, &got)) {
+        case PAL_NET_OK: c->hello_at += got; break;
+        case PAL_NET_AGAIN: return GOT_MORE;
+        default: return GOT_END;
+        }
+    }
+}
+
+/* ---- active ---- */
+
+static void connect_failed(struct vb_conn *c, enum vb_cm_event_kind kind, vb_status_t st)
+{
+    drop_socket(c);
+    c->state = SI_CONN_DOWN;
+    c->deadline_ns = 0;
+    si_cm_push(c, kind, st);
+}
+
+/* To the candidate c->candidate, or the next that does not refuse at once. */
+static void try_candidates(struct vb_conn *c)
+{
+    const struct si_settings *set = &c->cm->be->set;
+    const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
+                                             .recv_buffer_bytes = set->recv_buffer_bytes,
+                                             .dead_peer_ms = set->dead_peer_ms};
+    struct pal_addr from = si_to_pal(&c->local), to = si_to_pal(&c->remote);
+    const unsigned count = c->is_mapped ? SI_PORT_CANDIDATES : 1;
+    from.port = 0;
+    drop_socket(c);
+    c->state = SI_CONN_TCP;
+    c->hello_at = 0;
+    for (; c->candidate < count; c->candidate++) {
+        if (c->is_mapped)
+            to.port = si_port_candidate(c->remote.port, c->candidate);
+        const enum pal_net st = pal_socket_connect(&from, &to, &tuning, &c->sock);
+        if (st == PAL_NET_OK) {
+            si_conn_watch(c, PAL_WRITABLE);
+            set_deadline(c, c->timeout_ms);
+            return;
+        }
+        if (st != PAL_NET_REFUSED) {
+            connect_failed(c, VB_CM_FAILED, st == PAL_NET_NOTAVAIL ? VB_E_UNREACH : si_status_net(st));
+            return;
+        }
+    }
+    connect_failed(c, VB_CM_REJECTED, VB_E_NOSERVICE);
+}
+
+static void not_here(struct vb_conn *c)
+{
+    c->candidate++;
+    try_candidates(c);
+}
+
+static void tcp_outcome(struct vb_conn *c)
+{
+    const enum pal_net st = pal_socket_outcome(c->sock);
+    struct pal_addr local;
+    if (st == PAL_NET_AGAIN)
+        return;
+    if (st == PAL_NET_REFUSED || st == PAL_NET_RESET) {
+        not_here(c);
+        return;
+    }
+    if (st != PAL_NET_OK || !pal_socket_addrs(c->sock, &local, NULL)) {
+        connect_failed(c, VB_CM_FAILED, st == PAL_NET_OK ? VB_E_FATAL : si_status_net(st));
+        return;
+    }
+    if (!c->local.port || !c->is_mapped)
+        c->local.port = local.port; /* a foreign peer knows only that one */
+    if (!send_request(c)) {
+        not_here(c);
+        return;
+    }
+    c->state = SI_CONN_REPLY;
+    si_conn_watch(c, PAL_READABLE);
+    set_deadline(c, REPLY_MS);
+}
+
+static uint8_t lower(uint8_t wanted, uint16_t other)
+{
+    return other < wanted ? (uint8_t)other : wanted;
+}
+
+static vb_status_t give_to_qp(struct vb_conn *c)
+{
+    vb_status_t st = VB_E_STATE; /* its owner stopped or destroyed it meanwhile */
+    if (!c->qp)
+        return st;
+    pal_mutex_lock(&c->qp->lock);
+    st = si_qp_attach(c->qp, c);
+    pal_mutex_unlock(&c->qp->lock);
+    return st;
+}
+
+static void accepted_by_peer(struct vb_conn *c, const struct mpa_hello *h)
+{
+    if (h->wants_markers) { /* RFC 5044 7.1.1 lets it ask; we do not make them (PROTOCOL.md 2) */
+        connect_failed(c, VB_CM_FAILED, VB_E_NOTSUP);
+        return;
+    }
+    c->with_crc = c->with_crc || h->wants_crc;
+    if (h->is_enhanced) {
+        c->read_out = lower(c->read_out, h->ird);
+        c->read_in = lower(c->read_in, h->ord);
+        if (h->is_peer_to_peer)
+            c->rtr = h->rtr_write                     ? RDMAP_WRITE + 1
+                     : h->rtr_read && c->read_out > 0 ? RDMAP_READ_REQUEST + 1
+                     : h->rtr_send                    ? RDMAP_SEND + 1
+                                                      : 0;
+        c->is_p2p = c->rtr != 0;
+    }
+    si_conn_watch(c, 0);
+    c->deadline_ns = 0;
+    c->state = SI_CONN_UP;
+    const vb_status_t st = give_to_qp(c);
+    if (st == VB_OK)
+        si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
+    else
+        connect_failed(c, VB_CM_FAILED, st);
+}
+
+static void read_reply(struct vb_conn *c)
+{
+    struct mpa_hello h;
+    struct si_map m = {0};
+    const uint8_t *data;
+    const enum got got = read_hello(c, true, &h, &data);
+    if (got == GOT_MORE)
+        return;
+    if (got !=
+        GOT_ALL) { /* something else has that port, or had it: then the service is elsewhere or nowhere */
+        not_here(c);
+        return;
+    }
+    uint16_t bytes = h.data_bytes;
+    if (c->is_mapped) {
+        if (!si_map_decode(data, bytes, &m) || m.kind == SI_MAP_CONNECT || m.kind == SI_MAP_NOT_HERE ||
+            (m.kind == SI_MAP_REJECT) != h.is_reject) {
+            not_here(c);
+            return;
+        }
+        data += SI_MAP_BYTES;
+        bytes = (uint16_t)(bytes - SI_MAP_BYTES);
+    } else if (h.is_reject && h.revision < c->revision) { /* RFC 6581 7: an older peer; ask again as it can */
+        c->revision = h.revision;
+        try_candidates(c);
+        return;
+    }
+    c->in_bytes = bytes < SI_MAX_DATA ? bytes : SI_MAX_DATA; /* more than any consumer of ours sends: cut */
+    memcpy(c->in_data, data, c->in_bytes);
+    if (h.is_reject)
+        connect_failed(c, VB_CM_REJECTED, VB_E_REJECTED);
+    else
+        accepted_by_peer(c, &h);
+}
+
+/* ---- passive ---- */
+
+static void read_request(struct vb_conn *c);
+
+void si_conn_accepted(struct vb_listener *l, pal_socket s)
+{
+    struct vb_conn *c = si_conn_new(l->cm);
+    struct pal_addr local, remote;
+    if (!c) {
+        pal_socket_close(s);
+        return;
+    }
+    c->sock = s;
+    c->listener = l;
+    l->hellos++;
+    c->state = SI_CONN_HELLO;
+    c->is_mapped = !l->cm->be->set.has_plain_ports;
+    if (!pal_socket_addrs(s, &local, &remote)) { /* it has gone already */
+        si_conn_free(c);
+        return;
+    }
+    c->local = si_from_pal(&local);
+    c->remote = si_from_pal(&remote);
+    set_deadline(c, HELLO_MS);
+    si_conn_watch(c, PAL_READABLE);
+    read_request(c); /* mostly it is there */
+}
+
+/* Refuse somebody of whom nobody above knows. */
+static void turn_away(struct vb_conn *c, enum si_map_kind kind)
+{
+    (void)send_reply(c, kind, NULL, 0);
+    pal_socket_finish(c->sock);
+    si_conn_free(c);
+}
+
+static void read_request(struct vb_conn *c)
+{
+    struct mpa_hello h;
+    struct si_map m = {0};
+    const uint8_t *data;
+    const enum got got = read_hello(c, false, &h, &data);
+    if (got == GOT_MORE)
+        return;
+    if (got != GOT_ALL) { /* RFC 5044 7.1.1: close, say nothing */
+        si_conn_free(c);
+        return;
+    }
+    uint16_t bytes = h.data_bytes;
+    const bool was_mapped = c->is_mapped;
+    c->revision = h.revision;
+    c->is_enhanced = h.is_enhanced;
+    c->with_crc = h.wants_crc || c->cm->be->set.wants_crc;
+    c->read_in = lower(SI_MAX_READS, h.is_enhanced ? h.ord : SI_MAX_READS);
+    c->read_out = lower(SI_MAX_READS, h.is_enhanced ? h.ird : SI_MAX_READS);
+    if (c->is_mapped) {
+        c->is_mapped = si_map_decode(data, bytes, &m) && m.kind == SI_MAP_CONNECT;
+        if (c->is_mapped) {
+            data += SI_MAP_BYTES;
+            bytes = (uint16_t)(bytes - SI_MAP_BYTES);
+        }
+    }
+    if (was_mapped && (!c->is_mapped || m.service != c->listener->addr.port)) {
+        turn_away(c, SI_MAP_NOT_HERE);
+        return;
+    }
+    if (h.wants_markers || bytes > SI_MAX_DATA) {
+        turn_away(c, SI_MAP_REJECT);
+        return;
+    }
+    c->local.port = c->listener->addr.port;
+    if (m.source)
+        c->remote.port = m.source;
+    if (h.is_peer_to_peer)
+        c->rtr = h.rtr_write                    ? RDMAP_WRITE + 1
+                 : h.rtr_read && c->read_in > 0 ? RDMAP_READ_REQUEST + 1
+                 : h.rtr_send                   ? RDMAP_SEND + 1
+                                                : 0;
+    c->is_p2p = c->rtr != 0;
+    memcpy(c->in_data, data, bytes);
+    c->in_bytes = bytes;
+    c->state = SI_CONN_REQUEST;
+    c->deadline_ns = 0;
+    si_conn_watch(c, PAL_HANGUP);
+    si_cm_push(c, VB_CM_REQUEST, VB_OK);
+}
+
+static void withdrawn(struct vb_conn *c)
+{
+    if (c->listener) { /* nobody has heard of it */
+        si_conn_free(c);
+        return;
+    }
+    drop_socket(c);
+    c->state = SI_CONN_DOWN;
+    si_cm_push(c, VB_CM_WITHDRAWN, VB_E_RESET);
+}
+
+/* ---- the end ---- */
+
+static void closed(struct vb_conn *c)
+{
+    drop_socket(c);
+    c->state = SI_CONN_DOWN;
+    c->deadline_ns = 0;
+    si_cm_push(c, VB_CM_DISCONNECTED, VB_OK);
+}
+
+/* Send what is left, end our side, and read to the end of the peer's: a socket that is closed with input unread resets
+ * the connection, and with it may go what the peer has not read yet. */
+static void closing_step(struct vb_conn *c)
+{
+    static const size_t CHUNK = 4096;
+    uint8_t waste[4096];
+    size_t n;
+    while (c->tail_at < c->tail_bytes) {
+        const struct pal_iov iov = {c->tail + c->tail_at, c->tail_bytes - c->tail_at};
+        const enum pal_net st = pal_socket_send(c->sock, &iov, 1, &n);
+        if (st == PAL_NET_AGAIN)
+            break;
+        c->tail_at = st == PAL_NET_OK ? c->tail_at + n : c->tail_bytes;
+    }
+    const bool has_more = c->tail_at < c->tail_bytes;
+    if (!has_more && !c->has_finished) {
+        c->has_finished = true;
+        pal_socket_finish(c->sock);
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        const struct pal_iov iov = {waste, CHUNK};
+        const enum pal_net st = pal_socket_recv(c->sock, &iov, 1, &n);
+        if (st == PAL_NET_AGAIN)
+            break;
+        if (st != PAL_NET_OK) {
+            closed(c);
+            return;
+        }
+    }
+    si_conn_watch(c, PAL_READABLE | (has_more ? PAL_WRITABLE : 0u));
+}
+
+static void begin_close(struct vb_conn *c)
+{
+    if (c->state == SI_CONN_ACCEPTED)
+        si_cm_push(c, VB_CM_FAILED, VB_E_RESET); /* it never stood */
+    else if (c->state != SI_CONN_UP)
+        return;
+    si_conn_watch(c, 0);
+    if (c->saw_eof) {
+        closed(c);
+        return;
+    }
+    c->state = SI_CONN_CLOSING;
+    set_deadline(c, LINGER_MS);
+    closing_step(c);
+}
+
+/* ---- what the cm calls ---- */
+
+void si_conn_signals(struct vb_conn *c, uint32_t signals)
+{
+    if ((signals & SI_SIG_FIRST) && c->state == SI_CONN_ACCEPTED) {
+        si_conn_watch(c, 0);
+        c->state = SI_CONN_UP;
+        c->deadline_ns = 0;
+        si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
+    }
+    if ((signals & SI_SIG_PEER_LEFT) && c->state == SI_CONN_UP)
+        si_cm_push(c, VB_CM_DISCONNECTED, VB_OK);
+    if (signals & SI_SIG_DETACHED)
+        begin_close(c);
+}
+
+void si_conn_event(struct vb_conn *c, unsigned ready)
+{
+    switch (c->state) {
+    case SI_CONN_TCP: tcp_outcome(c); break;
+    case SI_CONN_REPLY: read_reply(c); break;
+    case SI_CONN_HELLO: read_request(c); break;
+    case SI_CONN_REQUEST:
+        if (ready & PAL_HANGUP)
+            withdrawn(c);
+        break;
+    case SI_CONN_ACCEPTED:
+        if (c->qp) { /* it will signal */
+            pal_mutex_lock(&c->qp->lock);
+            (void)si_qp_progress(c->qp);
+            pal_mutex_unlock(&c->qp->lock);
+        } else {
+            si_conn_watch(c, 0);
+        }
+        break;
+    case SI_CONN_CLOSING: closing_step(c); break;
+    case SI_CONN_IDLE:
+    case SI_CONN_UP:
+    case SI_CONN_DOWN: si_conn_watch(c, 0); break;
+    }
+}
+
+void si_conn_expired(struct vb_conn *c)
+{
+    switch (c->state) {
+    case SI_CONN_TCP:
+    case SI_CONN_REPLY: connect_failed(c, VB_CM_FAILED, VB_E_TIMEOUT); break;
+    case SI_CONN_HELLO: si_conn_free(c); break;
+    case SI_CONN_ACCEPTED: /* the peer got our reply and says nothing */
+        si_cm_push(c, VB_CM_FAILED, VB_E_TIMEOUT);
+        if (c->qp) {
+            pal_mutex_lock(&c->qp->lock);
+            si_qp_stop_locked(c->qp);
+            pal_mutex_unlock(&c->qp->lock);
+        }
+        si_conn_take_signals(c);
+        break;
+    case SI_CONN_CLOSING: closed(c); break;
+    case SI_CONN_IDLE:
+    case SI_CONN_REQUEST:
+    case SI_CONN_UP:
+    case SI_CONN_DOWN: break;
+    }
+}
+
+/* ---- operations ---- */
+
+vb_status_t si_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context, struct vb_conn **out)
+{
+    if (!si_is_local(local))
+        return VB_E_ADDRNOTAVAIL;
+    pal_mutex_lock(&cm->lock);
+    struct vb_conn *c = si_conn_new(cm);
+    if (c) {
+        c->is_active = true;
+        c->context = context;
+        c->local = *local;
+        *out = c;
+    }
+    pal_mutex_unlock(&cm->lock);
+    return c ? VB_OK : VB_E_NOMEM;
+}
+
+static void stop_qp(struct vb_conn *c)
+{
+    if (!c->qp)
+        return;
+    pal_mutex_lock(&c->qp->lock);
+    si_qp_stop_locked(c->qp);
+    pal_mutex_unlock(&c->qp->lock);
+    si_conn_take_signals(c);
+}
+
+void si_conn_destroy(struct vb_conn *c)
+{
+    struct vb_cm *cm = c->cm;
+    struct vb_backend *be = cm->be;
+    pal_mutex_lock(&be->link_lock);
+    pal_mutex_lock(&cm->lock);
+    stop_qp(c);
+    if (c->qp) {
+        pal_mutex_lock(&c->qp->lock);
+        c->qp->conn = NULL;
+        pal_mutex_unlock(&c->qp->lock);
+        c->qp = NULL;
+    }
+    si_conn_take_signals(c); /* of a QP that was destroyed before */
+    if (c->state == SI_CONN_REQUEST) {
+        (void)send_reply(c, SI_MAP_REJECT, NULL, 0);
+        pal_socket_finish(c->sock);
+    }
+    si_conn_free(c);
+    si_cm_deadline(cm);
+    pal_mutex_unlock(&cm->lock);
+    pal_mutex_unlock(&be->link_lock);
+}
+
+void si_conn_set_context(struct vb_conn *conn, void *context)
+{
+    pal_mutex_lock(&conn->cm->lock);
+    conn->context = context;
+    pal_mutex_unlock(&conn->cm->lock);
+}
+
+void si_conn_addrs(const struct vb_conn *conn, struct vb_addr *local, struct vb_addr *remote)
+{
+    pal_mutex_lock(&conn->cm->lock);
+    *local = conn->local;
+    *remote = conn->remote;
+    pal_mutex_unlock(&conn->cm->lock);
+}
+
+vb_status_t si_conn_bind_qp(struct vb_conn *c, struct vb_qp *qp)
+{
+    struct vb_backend *be = c->cm->be;
+    vb_status_t st = VB_E_STATE;
+    if (qp->be != be)
+        return VB_E_INVAL;
+    pal_mutex_lock(&be->link_lock);
+    pal_mutex_lock(&c->cm->lock);
+    pal_mutex_lock(&qp->lock);
+    if (!c->qp && !qp->conn && qp->state == SI_QP_RESET) {
+        if (c->state == SI_CONN_IDLE || c->state == SI_CONN_REQUEST) {
+            c->qp = qp;
+            qp->conn = c;
+            qp->state = SI_QP_INIT;
+            st = VB_OK;
+        } else if (!c->is_active && c->state == SI_CONN_DOWN) {
+            st = VB_E_RESET;
+        }
+    }
+    pal_mutex_unlock(&qp->lock);
+    pal_mutex_unlock(&c->cm->lock);
+    pal_mutex_unlock(&be->link_lock);
+    return st;
+}
+
+static bool has_fresh_qp(struct vb_conn *c)
+{
+    if (!c->qp)
+        return false;
+    pal_mutex_lock(&c->qp->lock);
+    const bool is = c->qp->state == SI_QP_INIT;
+    pal_mutex_unlock(&c->qp->lock);
+    return is;
+}
+
+vb_status_t si_conn_connect(struct vb_conn *c, const struct vb_addr *remote, const struct vb_conn_params *p)
+{
+    const struct si_settings *set = &c->cm->be->set;
+    vb_status_t st = VB_OK;
+    pal_mutex_lock(&c->cm->lock);
+    if (!c->is_active || c->state != SI_CONN_IDLE || !has_fresh_qp(c)) {
+        st = VB_E_STATE;
+    } else if (p->data_bytes > SI_MAX_DATA || remote->family != c->local.family) {
+        st = VB_E_INVAL;
+    } else {
+        c->remote = *remote;
+        c->is_mapped = !set->has_plain_ports;
+        c->with_crc = set->wants_crc;
+        c->revision = set->revision;
+        c->read_in = lower(p->read_in, SI_MAX_READS);
+        c->read_out = lower(p->read_out, SI_MAX_READS);
+        if (p->data_bytes)
+            memcpy(c->out_data, p->data, p->data_bytes);
+        c->out_bytes = p->data_bytes;
+        /* for the address, and for the route: TCP finds both in one go */
+        c->timeout_ms = p->timeout_ms ? (p->timeout_ms > UINT32_MAX / 2 ? UINT32_MAX : 2 * p->timeout_ms) : 1;
+        try_candidates(c);
+    }
+    pal_mutex_unlock(&c->cm->lock);
+    return st;
+}
+
+vb_status_t si_conn_accept(struct vb_conn *c, const struct vb_conn_params *p)
+{
+    vb_status_t st = VB_OK;
+    pal_mutex_lock(&c->cm->lock);
+    if (!c->is_active && c->state == SI_CONN_DOWN) {
+        st = VB_E_RESET;
+    } else if (c->state != SI_CONN_REQUEST || !has_fresh_qp(c)) {
+        st = VB_E_STATE;
+    } else if (p->data_bytes > SI_MAX_DATA) {
+        st = VB_E_INVAL;
+    } else {
+        c->read_in = lower(p->read_in, c->read_in);
+        c->read_out = lower(p->read_out, c->read_out);
+        if (c->rtr == RDMAP_READ_REQUEST + 1 && !c->read_in)
+            c->read_in = 1; /* the peer offered nothing else, and it is a read */
+        si_conn_watch(c, 0);
+        st = send_reply(c, SI_MAP_ACCEPT, p->data, p->data_bytes) ? VB_OK : VB_E_RESET;
+        if (st == VB_OK) {
+            c->state = c->is_p2p ? SI_CONN_ACCEPTED : SI_CONN_UP;
+            st = give_to_qp(c);
+        }
+        if (st != VB_OK) {
+            drop_socket(c);
+            c->state = SI_CONN_DOWN;
+        } else if (c->state == SI_CONN_ACCEPTED) {
+            si_conn_watch(c, PAL_READABLE);
+            set_deadline(c, HELLO_MS);
+        } else { /* revision 1 has no confirmation */
+            si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
+        }
+    }
+    pal_mutex_unlock(&c->cm->lock);
+    return st;
+}
+
+vb_status_t si_conn_reject(struct vb_conn *c, const void *data, uint16_t data_bytes)
+{
+    vb_status_t st = VB_OK;
+    pal_mutex_lock(&c->cm->lock);
+    if (!c->is_active && c->state == SI_CONN_DOWN) {
+        st = VB_E_RESET;
+    } else if (c->state != SI_CONN_REQUEST) {
+        st = VB_E_STATE;
+    } else if (data_bytes > SI_MAX_DATA) {
+        st = VB_E_INVAL;
+    } else {
+        (void)send_reply(c, SI_MAP_REJECT, data,
+                         data_bytes); /* fails when the peer has gone: it needs no answer */
+        pal_socket_finish(c->sock);
+        si_conn_watch(c, 0);
+        c->state = SI_CONN_DOWN;
+    }
+    pal_mutex_unlock(&c->cm->lock);
+    return st;
+}
+
+void si_conn_disconnect(struct vb_conn *c)
+{
+    pal_mutex_lock(&c->cm->lock);
+    stop_qp(c);
+    pal_mutex_unlock(&c->cm->lock);
+}

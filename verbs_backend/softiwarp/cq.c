@@ -1,0 +1,333 @@
+/* cq.c - completion queues: the ring, who is looked at when polling, arming and sleeping.
+ * A poll that finds the ring empty drives the QPs that were busy lately ("active"), each with one receive that mostly
+ * says "nothing", as a program spinning on its sockets would. Every sixteenth it asks the poller whether any other QP
+ * of the queue has something, and every sixty-fourth whether QPs of this process that nobody polls have. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "si.h"
+
+#define LOOK_EVERY     16u
+#define BACKSTOP_EVERY 64u
+#define IDLE_POLLS     512u /* of a QP beside other active ones */
+
+vb_status_t si_cq_create(struct vb_dev *dev, uint32_t depth, struct vb_cq **out)
+{
+    if (depth > SI_MAX_CQE)
+        return VB_E_INVAL;
+    struct vb_cq *cq = calloc(1, sizeof *cq);
+    if (!cq)
+        return VB_E_NOMEM;
+    cq->be = dev->be;
+    cq->depth = depth;
+    cq->ring = calloc(depth, sizeof *cq->ring);
+    if (!cq->ring || !pal_mutex_init(&cq->poll_lock))
+        goto err;
+    if (!pal_mutex_init(&cq->lock))
+        goto err_poll_lock;
+    cq->poller = pal_poller_create(PAL_WAITABLE_NONE);
+    if (!cq->poller)
+        goto err_lock;
+    pal_poller_watch(cq->poller, false); /* until it is armed */
+    pal_mutex_lock(&cq->be->cq_list_lock);
+    cq->next_of_backend = cq->be->cqs;
+    cq->be->cqs = cq;
+    pal_mutex_unlock(&cq->be->cq_list_lock);
+    *out = cq;
+    return VB_OK;
+err_lock:
+    pal_mutex_fini(&cq->lock);
+err_poll_lock:
+    pal_mutex_fini(&cq->poll_lock);
+err:
+    free(cq->ring);
+    free(cq);
+    return VB_E_NOMEM;
+}
+
+void si_cq_destroy(struct vb_cq *cq)
+{
+    pal_mutex_lock(&cq->be->cq_list_lock);
+    struct vb_cq **at = &cq->be->cqs;
+    while (*at != cq)
+        at = &(*at)->next_of_backend;
+    *at = cq->next_of_backend;
+    pal_mutex_unlock(&cq->be->cq_list_lock);
+    si_async_drop_cq(cq->be, cq);
+    pal_poller_destroy(cq->poller);
+    pal_mutex_fini(&cq->lock);
+    pal_mutex_fini(&cq->poll_lock);
+    free(cq->ring);
+    free(cq);
+}
+
+/* ---- the ring ---- */
+
+void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, const struct vb_wc *wc)
+{
+    bool overflowed = false, notify = false;
+    pal_mutex_lock(&cq->lock);
+    const uint32_t count = pal_load_relaxed(&cq->count);
+    if (count == cq->depth) { /* the caller did not reserve: vb_cq_create() */
+        overflowed = !cq->is_dead;
+        cq->is_dead = true;
+    } else if (!cq->is_dead) {
+        uint32_t at = cq->first + count;
+        if (at >= cq->depth)
+            at -= cq->depth;
+        cq->ring[at] = (struct si_cqe){.wc = *wc, .qp = qp, .seq = seq, .is_recv = is_recv};
+        pal_store_release(&cq->count, count + 1);
+        notify = cq->is_armed;
+        cq->is_armed = false;
+        cq->notes += notify;
+    }
+    pal_mutex_unlock(&cq->lock);
+    if (notify)
+        pal_poller_signal(cq->poller);
+    if (overflowed)
+        si_async_push(cq->be, &(struct vb_async_event){.kind = VB_ASYNC_CQ_ERROR, .cq = cq}, NULL);
+}
+
+static unsigned take(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
+{
+    unsigned n = 0;
+    if (!pal_load_acquire(&cq->count))
+        return 0;
+    pal_mutex_lock(&cq->lock);
+    uint32_t count = pal_load_relaxed(&cq->count);
+    for (; n < max && count > 0; n++, count--) {
+        const struct si_cqe *e = &cq->ring[cq->first];
+        if (++cq->first == cq->depth)
+            cq->first = 0;
+        if (e->qp) /* release: the slot may be filled again by who posts */
+            pal_store_release(e->is_recv ? &e->qp->rq.free : &e->qp->sq.free, e->seq + 1);
+        wc[n] = e->wc;
+    }
+    pal_store_release(&cq->count, count);
+    pal_mutex_unlock(&cq->lock);
+    return n;
+}
+
+/* ---- which QPs are looked at ---- */
+
+static enum si_where where(const struct vb_qp *qp, const struct vb_cq *cq)
+{
+    return qp->send_cq == cq ? SI_AT_SEND_CQ : SI_AT_RECV_CQ;
+}
+
+/* False: there is no room. */
+static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
+{
+    const enum si_where which = where(qp, cq);
+    if (pal_load_relaxed(&qp->is_active[which]))
+        return true;
+    pal_mutex_lock(&cq->lock);
+    const bool has_room = cq->active_count < SI_ACTIVE;
+    if (has_room && !pal_load_relaxed(&qp->is_active[which])) {
+        cq->active[cq->active_count++] = qp;
+        pal_store_relaxed(&qp->is_active[which], true);
+    }
+    pal_mutex_unlock(&cq->lock);
+    return has_room;
+}
+
+static void deactivate(struct vb_cq *cq, struct vb_qp *qp)
+{
+    pal_mutex_lock(&cq->lock);
+    for (unsigned i = 0; i < cq->active_count; i++)
+        if (cq->active[i] == qp) {
+            cq->active[i] = cq->active[--cq->active_count];
+            pal_store_relaxed(&qp->is_active[where(qp, cq)], false);
+            break;
+        }
+    pal_mutex_unlock(&cq->lock);
+}
+
+void si_cq_activate(struct vb_qp *qp)
+{
+    if (!activate_in(qp->send_cq, qp))
+        si_qp_sync(qp, SI_AT_SEND_CQ); /* then the poller finds it */
+    if (qp->recv_cq != qp->send_cq && !activate_in(qp->recv_cq, qp))
+        si_qp_sync(qp, SI_AT_RECV_CQ);
+}
+
+bool si_cq_attach(struct vb_qp *qp)
+{
+    if (!pal_poller_add(qp->send_cq->poller, qp->sock, PAL_READABLE, qp))
+        return false;
+    qp->interest[SI_AT_SEND_CQ] = PAL_READABLE;
+    if (qp->recv_cq != qp->send_cq) {
+        if (!pal_poller_add(qp->recv_cq->poller, qp->sock, PAL_READABLE, qp))
+            return false;
+        qp->interest[SI_AT_RECV_CQ] = PAL_READABLE;
+    }
+    si_cq_activate(qp);
+    return true;
+}
+
+static void forget_in(struct vb_cq *cq, struct vb_qp *qp)
+{
+    pal_mutex_lock(&cq->poll_lock); /* nobody drives it any more after this */
+    deactivate(cq, qp);
+    pal_mutex_lock(&cq->lock);
+    for (uint32_t i = 0, at = cq->first; i < pal_load_relaxed(&cq->count); i++) {
+        if (cq->ring[at].qp == qp)
+            cq->ring[at].qp = NULL;
+        if (++at == cq->depth)
+            at = 0;
+    }
+    pal_mutex_unlock(&cq->lock);
+    pal_mutex_unlock(&cq->poll_lock);
+}
+
+void si_cq_forget(struct vb_qp *qp)
+{
+    forget_in(qp->send_cq, qp);
+    if (qp->recv_cq != qp->send_cq)
+        forget_in(qp->recv_cq, qp);
+}
+
+/* ---- progress; poll_lock held ---- */
+
+static bool drive(struct vb_qp *qp)
+{
+    if (!pal_mutex_trylock(&qp->lock)) /* somebody posts to it, or drives it, right now */
+        return true;
+    const bool moved = si_qp_progress(qp);
+    pal_mutex_unlock(&qp->lock);
+    return moved;
+}
+
+static unsigned copy_active(struct vb_cq *cq, struct vb_qp *out[SI_ACTIVE])
+{
+    pal_mutex_lock(&cq->lock);
+    const unsigned n = cq->active_count;
+    memcpy(out, cq->active, n * sizeof *out);
+    pal_mutex_unlock(&cq->lock);
+    return n;
+}
+
+static void sync_locked(struct vb_cq *cq, struct vb_qp *qp)
+{
+    pal_mutex_lock(&qp->lock);
+    si_qp_sync(qp, where(qp, cq));
+    pal_mutex_unlock(&qp->lock);
+}
+
+/* Make room for one that has just become busy. */
+static void retire_most_idle(struct vb_cq *cq)
+{
+    struct vb_qp *active[SI_ACTIVE], *most = NULL;
+    const unsigned n = copy_active(cq, active);
+    for (unsigned i = 0; n == SI_ACTIVE && i < n; i++)
+        if (!most || active[i]->idle_polls[where(active[i], cq)] > most->idle_polls[where(most, cq)])
+            most = active[i];
+    if (most) {
+        deactivate(cq, most);
+        sync_locked(cq, most);
+    }
+}
+
+static bool look(struct vb_cq *cq)
+{
+    struct pal_ready ready[16];
+    bool moved = false;
+    const unsigned n = pal_poller_poll(cq->poller, ready, 16);
+    for (unsigned i = 0; i < n; i++) {
+        struct vb_qp *qp = ready[i].tag;
+        pal_mutex_lock(&qp->lock);
+        const bool did = si_qp_progress(qp);
+        si_qp_settle(qp, where(qp, cq), ready[i].what);
+        pal_mutex_unlock(&qp->lock);
+        moved |= did;
+        if (did && !activate_in(cq, qp)) {
+            retire_most_idle(cq);
+            (void)activate_in(cq, qp);
+        }
+        qp->idle_polls[where(qp, cq)] = 0;
+    }
+    return moved;
+}
+
+static void bump_activity(struct vb_cq *cq)
+{
+    pal_store_relaxed(&cq->activity, pal_load_relaxed(&cq->activity) + 1);
+}
+
+/* False: nothing moved. */
+static bool progress(struct vb_cq *cq)
+{
+    struct vb_qp *active[SI_ACTIVE];
+    const unsigned n = copy_active(cq, active);
+    bool moved = false;
+    for (unsigned i = 0; i < n; i++) {
+        if (drive(active[i])) {
+            moved = true;
+            active[i]->idle_polls[where(active[i], cq)] = 0;
+        } else if (++active[i]->idle_polls[where(active[i], cq)] > IDLE_POLLS && n > 1) {
+            deactivate(cq, active[i]);
+            sync_locked(cq, active[i]);
+        }
+    }
+    cq->idle = moved ? 0 : cq->idle + 1;
+    if ((!moved && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) {
+        bump_activity(cq);
+        moved |= look(cq);
+    }
+    return moved;
+}
+
+unsigned si_cq_poll(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
+{
+    unsigned n = take(cq, wc, max);
+    if (n || !pal_mutex_trylock(&cq->poll_lock))
+        return n; /* or: another thread is at it, for the sake of a QP that nobody polls */
+    const bool moved = progress(cq);
+    const bool is_idle = !moved && cq->idle % BACKSTOP_EVERY == BACKSTOP_EVERY - 1;
+    pal_mutex_unlock(&cq->poll_lock);
+    if (is_idle)
+        si_backstops_look(cq->be);
+    return take(cq, wc, max);
+}
+
+/* ---- waiting ---- */
+
+vb_status_t si_cq_arm(struct vb_cq *cq)
+{
+    struct vb_qp *active[SI_ACTIVE];
+    pal_mutex_lock(&cq->poll_lock);
+    const unsigned n = copy_active(cq, active);
+    for (unsigned i = 0; i < n; i++)
+        sync_locked(cq, active[i]);
+    pal_mutex_unlock(&cq->poll_lock);
+    pal_mutex_lock(&cq->lock);
+    const bool is_dead = cq->is_dead;
+    cq->is_armed = !is_dead;
+    pal_mutex_unlock(&cq->lock);
+    pal_poller_watch(cq->poller, !is_dead);
+    return is_dead ? VB_E_FATAL : VB_OK;
+}
+
+pal_waitable si_cq_waitable(struct vb_cq *cq)
+{
+    return pal_poller_waitable(cq->poller);
+}
+
+unsigned si_cq_ack(struct vb_cq *cq)
+{
+    /* The waitable may say that a socket has something; whether that is a completion is known after looking. */
+    pal_poller_clear(cq->poller);
+    pal_mutex_lock(&cq->poll_lock);
+    bump_activity(cq);
+    (void)look(cq);
+    pal_mutex_unlock(&cq->poll_lock);
+    pal_mutex_lock(&cq->lock);
+    const unsigned n = cq->notes;
+    const bool is_armed = cq->is_armed;
+    cq->notes = 0;
+    pal_mutex_unlock(&cq->lock);
+    pal_poller_clear(cq->poller); /* what look() announced is in n */
+    if (!n && !is_armed) /* woken without having asked: somebody else polls; arming switches it on again */
+        pal_poller_watch(cq->poller, false);
+    return n;
+}

@@ -1,0 +1,460 @@
+/* qp.c - queue pairs: life, posting, completing in order, ending. What goes over the wire is in tx.c and rx.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "si.h"
+
+/* ---- create and destroy ---- */
+
+static bool queue_init(struct si_queue *q, uint32_t depth, uint32_t sge, uint32_t inline_bytes)
+{
+    const uint32_t pieces = sge > 0 ? sge : 1; /* inline payload is one */
+    q->depth = depth;
+    q->size = depth > 0 ? depth : 1;
+    q->slots = calloc(depth + 1u, sizeof *q->slots); /* calloc of nothing may be NULL */
+    q->pieces = calloc((size_t)depth * pieces + 1, sizeof *q->pieces);
+    q->inl = calloc((size_t)depth * inline_bytes + 1, 1);
+    if (!q->slots || !q->pieces || !q->inl)
+        return false;
+    for (uint32_t i = 0; i < depth; i++) {
+        q->slots[i].piece = q->pieces + (size_t)i * pieces;
+        q->slots[i].inl = q->inl + (size_t)i * inline_bytes;
+    }
+    return true;
+}
+
+static void queue_fini(struct si_queue *q)
+{
+    free(q->slots);
+    free(q->pieces);
+    free(q->inl);
+}
+
+static void free_qp(struct vb_qp *qp)
+{
+    queue_fini(&qp->sq);
+    queue_fini(&qp->rq);
+    free(qp->rx.buf);
+    free(qp);
+}
+
+vb_status_t si_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *recv_cq,
+                         struct vb_qp_caps *caps, void *context, struct vb_qp **out)
+{
+    if (caps->send_wr > SI_MAX_WR || caps->recv_wr > SI_MAX_WR || caps->send_sge > SI_MAX_SGE ||
+        caps->recv_sge > SI_MAX_SGE || send_cq->be != pd->dev->be || recv_cq->be != pd->dev->be)
+        return VB_E_INVAL;
+    struct vb_qp *qp = calloc(1, sizeof *qp);
+    if (!qp)
+        return VB_E_NOMEM;
+    qp->be = pd->dev->be;
+    qp->pd = pd;
+    qp->send_cq = send_cq;
+    qp->recv_cq = recv_cq;
+    qp->context = context;
+    qp->caps = *caps;
+    if (qp->caps.inline_bytes > SI_MAX_INLINE)
+        qp->caps.inline_bytes = SI_MAX_INLINE;
+    qp->sock = PAL_SOCKET_NONE;
+    qp->rx.buf = malloc(SI_RX_BYTES);
+    const bool has_queues = queue_init(&qp->sq, qp->caps.send_wr, qp->caps.send_sge, qp->caps.inline_bytes) &
+                            queue_init(&qp->rq, qp->caps.recv_wr, qp->caps.recv_sge, 0);
+    if (!qp->rx.buf || !has_queues || !pal_mutex_init(&qp->lock)) {
+        free_qp(qp);
+        return VB_E_NOMEM;
+    }
+    do
+        qp->number = pal_add_relaxed(&qp->be->next_qp_number, 1);
+    while (!qp->number); /* 0 in a key means "any QP" */
+    *caps = qp->caps;
+    *out = qp;
+    return VB_OK;
+}
+
+void si_qp_destroy(struct vb_qp *qp)
+{
+    struct vb_backend *be = qp->be;
+    pal_mutex_lock(&be->link_lock); /* the connection cannot go away meanwhile */
+    struct vb_conn *conn = qp->conn;
+    struct vb_cm *cm = conn ? conn->cm : NULL;
+    if (cm)
+        pal_mutex_lock(&cm->lock);
+    pal_mutex_lock(&qp->lock);
+    si_qp_stop_locked(qp);
+    if (conn)
+        conn->qp = NULL;
+    qp->conn = NULL;
+    pal_mutex_unlock(&qp->lock);
+    if (cm) {
+        pal_mutex_unlock(&cm->lock);
+        pal_mutex_lock(&cm->backstop.lock); /* whoever found it in there is done with it */
+        pal_mutex_unlock(&cm->backstop.lock);
+    }
+    pal_mutex_unlock(&be->link_lock);
+    si_cq_forget(qp);
+    si_async_drop_qp(be, qp);
+    pal_mutex_fini(&qp->lock);
+    free_qp(qp);
+}
+
+uint32_t si_qp_number(const struct vb_qp *qp)
+{
+    return qp->number;
+}
+
+/* ---- completing ---- */
+
+static uint8_t wc_op(uint8_t op)
+{
+    switch ((enum vb_wr_op)op) {
+    case VB_WR_SEND: return VB_WC_SEND;
+    case VB_WR_WRITE: return VB_WC_WRITE;
+    case VB_WR_READ: return VB_WC_READ;
+    case VB_WR_BIND: return VB_WC_BIND;
+    case VB_WR_INVALIDATE: return VB_WC_INVALIDATE;
+    }
+    return VB_WC_SEND;
+}
+
+void si_qp_complete(struct vb_qp *qp)
+{
+    struct si_queue *q = &qp->sq;
+    for (; q->done < q->exec; q->done++) {
+        const struct si_slot *s = si_slot(q, q->done);
+        if (s->state != SI_SLOT_DONE)
+            return;
+        if (s->status != VB_OK || (s->flags & VB_WR_SIGNALED)) {
+            const struct vb_wc wc = {
+                .id = s->id, .status = (vb_status_t)s->status, .bytes = s->bytes, .op = wc_op(s->op)};
+            si_cq_push(qp->send_cq, qp, false, q->done, &wc);
+        }
+    }
+}
+
+void si_recv_done(struct vb_qp *qp, vb_status_t st, uint32_t bytes)
+{
+    struct si_queue *q = &qp->rq;
+    const struct vb_wc wc = {.id = si_slot(q, q->done)->id, .status = st, .bytes = bytes, .op = VB_WC_RECV};
+    si_cq_push(qp->recv_cq, qp, true, q->done, &wc);
+    q->done++;
+    q->exec = q->done;
+}
+
+/* Everything that is not done comes back, in order; the request `seq` with its cause. */
+static void flush(struct vb_qp *qp, vb_status_t cause, uint64_t seq)
+{
+    struct si_queue *q = &qp->sq;
+    for (uint64_t n = q->done; n < q->posted; n++) {
+        struct si_slot *s = si_slot(q, n);
+        if (s->state == SI_SLOT_DONE)
+            continue;
+        s->state = SI_SLOT_DONE;
+        s->status = VB_E_FLUSHED;
+        if (cause != VB_OK && (seq == SI_FIRST || seq == n)) {
+            s->status = (uint8_t)cause;
+            cause = VB_OK;
+        }
+    }
+    q->exec = q->posted;
+    si_qp_complete(qp);
+    while (qp->rq.done < qp->rq.posted)
+        si_recv_done(qp, VB_E_FLUSHED, 0);
+}
+
+/* ---- ending ---- */
+
+static void leave_pollers(struct vb_qp *qp)
+{
+    if (qp->interest[SI_AT_SEND_CQ])
+        pal_poller_remove(qp->send_cq->poller, qp->sock);
+    if (qp->interest[SI_AT_RECV_CQ])
+        pal_poller_remove(qp->recv_cq->poller, qp->sock);
+    if (qp->interest[SI_AT_BACKSTOP])
+        pal_poller_remove(qp->cm->backstop.poller, qp->sock);
+    memset(qp->interest, 0, sizeof qp->interest);
+}
+
+void si_qp_end(struct vb_qp *qp, const struct si_end *e)
+{
+    if (qp->state != SI_QP_INIT && qp->state != SI_QP_RTS)
+        return;
+    qp->state = SI_QP_ERROR;
+    if (qp->sock != PAL_SOCKET_NONE) {
+        size_t tail_bytes = 0;
+        uint8_t *tail = e->saw_eof || e->drops_stream ? NULL : si_tx_tail(qp, e, &tail_bytes);
+        leave_pollers(qp);
+        si_conn_detached(qp->conn, tail, tail_bytes, e);
+        qp->sock = PAL_SOCKET_NONE;
+    }
+    flush(qp, e->cause, e->seq);
+    if (e->is_event)
+        si_async_push(qp->be, &(struct vb_async_event){.kind = VB_ASYNC_QP_FATAL, .qp_context = qp->context},
+                      qp);
+}
+
+void si_qp_stop_locked(struct vb_qp *qp)
+{
+    si_qp_end(qp, &(struct si_end){.cause = VB_OK, .seq = SI_NONE});
+}
+
+void si_qp_stop(struct vb_qp *qp)
+{
+    pal_mutex_lock(&qp->lock);
+    si_qp_stop_locked(
+        qp); /* a stopped QP flushes what is posted at once, so there is nothing more to do then */
+    pal_mutex_unlock(&qp->lock);
+}
+
+void si_qp_left(struct vb_qp *qp, enum pal_net how)
+{
+    struct si_end e = {.cause = VB_OK, .seq = SI_FIRST, .saw_eof = true};
+    if (how == PAL_NET_TIMEOUT || how == PAL_NET_UNREACH)
+        e.cause = VB_E_RETRY;
+    else if (how != PAL_NET_EOF && how != PAL_NET_RESET)
+        e.cause = VB_E_FATAL;
+    si_qp_end(qp, &e);
+}
+
+/* ---- pollers ---- */
+
+static struct pal_poller *poller_at(const struct vb_qp *qp, enum si_where at)
+{
+    switch (at) {
+    case SI_AT_SEND_CQ: return qp->send_cq->poller;
+    case SI_AT_RECV_CQ: return qp->recv_cq->poller;
+    case SI_AT_BACKSTOP:
+    case SI_WHERE_COUNT: break;
+    }
+    return qp->cm->backstop.poller;
+}
+
+void si_qp_sync(struct vb_qp *qp, enum si_where at)
+{
+    const unsigned wanted = (qp->rx.is_stalled ? PAL_HANGUP : PAL_READABLE) |
+                            (qp->tx.is_blocked ? PAL_WRITABLE : 0u);
+    if (!qp->interest[at] || qp->interest[at] == wanted)
+        return;
+    pal_poller_change(poller_at(qp, at), qp->sock, wanted, qp);
+    qp->interest[at] = wanted;
+}
+
+void si_qp_settle(struct vb_qp *qp, enum si_where at, unsigned ready)
+{
+    si_qp_sync(qp, at);
+    if (!qp->interest[at] || !(ready & PAL_HANGUP) || !qp->rx.is_stalled)
+        return;
+    /* The peer has gone and its last messages wait for receives: nothing more will ever come, and whoever posts a
+     * receive takes them. */
+    pal_poller_remove(poller_at(qp, at), qp->sock);
+    qp->interest[at] = 0;
+    si_conn_signal(qp->conn, SI_SIG_PEER_LEFT);
+}
+
+bool si_qp_progress(struct vb_qp *qp)
+{
+    if (qp->state != SI_QP_RTS)
+        return false;
+    const bool came = si_rx_run(qp);
+    const bool went = qp->state == SI_QP_RTS && si_tx_run(qp);
+    return came || went;
+}
+
+static uint32_t payload_for(const struct vb_qp *qp)
+{
+    if (qp->be->set.payload_max)
+        return qp->be->set.payload_max;
+    /* One FPDU per TCP segment (RFC 5044 5.1): for adapters that look for frames at the start of segments. */
+    uint32_t segment = pal_socket_segment_bytes(qp->sock);
+    const uint32_t around = MPA_LENGTH_BYTES + DDP_HEADER_MAX + MPA_CRC_BYTES;
+    segment = segment > around + 64 ? (segment - around) & ~3u : 512;
+    return segment < 65472 ? segment : 65472;
+}
+
+vb_status_t si_qp_attach(struct vb_qp *qp, struct vb_conn *conn)
+{
+    if (qp->state != SI_QP_INIT)
+        return VB_E_STATE;
+    qp->sock = conn->sock;
+    qp->cm = conn->cm;
+    qp->with_crc = conn->with_crc;
+    qp->max_reads_out = conn->read_out;
+    qp->max_reads_in = conn->read_in;
+    qp->payload_max = payload_for(qp);
+    qp->may_send =
+        conn->is_active; /* the accepting side waits for the first FPDU (RFC 5044 7.1.3, RFC 6581 5) */
+    qp->skips_send = !conn->is_active && conn->is_p2p && conn->rtr == RDMAP_SEND + 1;
+    qp->tx.rtr = conn->is_active ? conn->rtr : 0;
+    qp->tx.send_msn = qp->tx.read_msn = qp->rx.send_msn = qp->rx.read_msn = 1; /* RFC 5041 5.1 */
+    if (!qp->max_reads_out && qp->tx.rtr == RDMAP_READ_REQUEST + 1)
+        return VB_E_STATE; /* the peer chose a read but allows none; checked when the reply came */
+    if (!pal_poller_add(conn->cm->backstop.poller, qp->sock, PAL_READABLE, qp))
+        goto err;
+    qp->interest[SI_AT_BACKSTOP] = PAL_READABLE;
+    if (!si_cq_attach(qp))
+        goto err;
+    qp->state = SI_QP_RTS;
+    (void)si_qp_progress(qp);
+    return VB_OK;
+err:
+    leave_pollers(qp);
+    qp->sock = PAL_SOCKET_NONE;
+    return VB_E_NOMEM;
+}
+
+/* ---- posting ---- */
+
+/* Copies the pieces; a bad key is remembered and reported when the request's turn comes, as hardware does. */
+static void fill_pieces(struct vb_qp *qp, struct si_slot *s, const struct vb_sge *sge, uint32_t count,
+                        bool for_write)
+{
+    s->piece_count = 0;
+    s->bytes = 0;
+    s->status = VB_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!sge[i].bytes)
+            continue;
+        if (!si_local_ok(qp, sge[i].lkey, sge[i].addr, sge[i].bytes, for_write))
+            s->status = VB_E_PROTECTION;
+        s->piece[s->piece_count++] = (struct si_piece){.base = (uint8_t *)(uintptr_t)sge[i].addr,
+                                                       .bytes = sge[i].bytes};
+        s->bytes += sge[i].bytes;
+    }
+}
+
+static void fill_inline(struct si_slot *s, const struct vb_sge *sge, uint32_t count)
+{
+    s->bytes = 0;
+    s->status = VB_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        if (sge[i].bytes)
+            memcpy(s->inl + s->bytes, (const void *)(uintptr_t)sge[i].addr, sge[i].bytes);
+        s->bytes += sge[i].bytes;
+    }
+    s->piece_count = s->bytes > 0;
+    s->piece[0] = (struct si_piece){.base = s->inl, .bytes = s->bytes};
+}
+
+static bool has_data(uint8_t op)
+{
+    return op == VB_WR_SEND || op == VB_WR_WRITE || op == VB_WR_READ;
+}
+
+static vb_status_t check_send(const struct vb_qp *qp, const struct vb_send_wr *wr)
+{
+    const uint8_t known = VB_WR_SIGNALED | VB_WR_FENCE | VB_WR_INLINE | VB_WR_SOLICITED;
+    const bool is_inline = (wr->flags & VB_WR_INLINE) != 0;
+    uint64_t bytes = 0;
+    if (wr->op > VB_WR_INVALIDATE || (wr->flags & ~known) ||
+        (is_inline && wr->op != VB_WR_SEND && wr->op != VB_WR_WRITE))
+        return VB_E_INVAL;
+    if (has_data(wr->op)) {
+        /* inline payload is gathered now: any number of pieces would do, but one rule is simpler to remember */
+        if (wr->sge_count > qp->caps.send_sge)
+            return VB_E_INVAL;
+        for (uint32_t i = 0; i < wr->sge_count; i++)
+            bytes += wr->sge[i].bytes;
+        return bytes > (is_inline ? qp->caps.inline_bytes : SI_MAX_MESSAGE) ? VB_E_INVAL : VB_OK;
+    }
+    if (wr->op == VB_WR_INVALIDATE)
+        return wr->u.invalidate ? VB_OK : VB_E_INVAL;
+    return wr->u.bind.mw && wr->u.bind.mr && wr->u.bind.bytes &&
+                   !(wr->u.bind.access & ~(uint32_t)(VB_ACCESS_REMOTE_READ | VB_ACCESS_REMOTE_WRITE))
+               ? VB_OK
+               : VB_E_INVAL;
+}
+
+static void take_send(struct vb_qp *qp, const struct vb_send_wr *wr)
+{
+    struct si_slot *s = si_slot(&qp->sq, qp->sq.posted++);
+    s->id = wr->id;
+    s->op = wr->op;
+    s->flags = wr->flags;
+    s->state = SI_SLOT_POSTED;
+    s->status = VB_OK;
+    s->piece_count = s->bytes = 0;
+    if (wr->flags & VB_WR_INLINE)
+        fill_inline(s, wr->sge, wr->sge_count);
+    else if (has_data(wr->op))
+        fill_pieces(qp, s, wr->sge, wr->sge_count, wr->op == VB_WR_READ);
+    if (wr->op == VB_WR_BIND) {
+        s->mw = wr->u.bind.mw;
+        s->mr = wr->u.bind.mr;
+        s->bind_addr = wr->u.bind.addr;
+        s->bind_bytes = wr->u.bind.bytes;
+        s->bind_access = wr->u.bind.access;
+        s->rkey = si_new_key(qp->be);
+        pal_store_relaxed(&s->mw->posted_key, s->rkey);
+    } else if (wr->op == VB_WR_INVALIDATE) {
+        s->mw = wr->u.invalidate;
+        s->rkey = pal_load_relaxed(&s->mw->posted_key);
+    } else {
+        s->remote_addr = wr->u.rdma.remote_addr;
+        s->rkey = wr->u.rdma.rkey;
+    }
+}
+
+vb_status_t si_post_send(struct vb_qp *qp, const struct vb_send_wr *wr, const struct vb_send_wr **bad)
+{
+    vb_status_t st = VB_OK;
+    struct si_queue *q = &qp->sq;
+    pal_mutex_lock(&qp->lock);
+    while (wr) {
+        if (qp->state == SI_QP_RESET || qp->state == SI_QP_INIT)
+            st = VB_E_STATE;
+        else if (q->posted - pal_load_acquire(&q->free) >= q->depth) /* acquire: the slot was given back */
+            st = VB_E_AGAIN;
+        else
+            st = check_send(qp, wr);
+        if (st != VB_OK)
+            break;
+        take_send(qp, wr);
+        wr = wr->next;
+    }
+    *bad = wr;
+    if (qp->state == SI_QP_ERROR) {
+        flush(qp, VB_OK, SI_NONE);
+    } else if (qp->state == SI_QP_RTS) {
+        (void)si_tx_run(qp);
+        if (qp->state == SI_QP_RTS)
+            si_cq_activate(qp); /* an answer is likely */
+    }
+    pal_mutex_unlock(&qp->lock);
+    return st;
+}
+
+vb_status_t si_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr, const struct vb_recv_wr **bad)
+{
+    vb_status_t st = VB_OK;
+    struct si_queue *q = &qp->rq;
+    pal_mutex_lock(&qp->lock);
+    while (wr) {
+        uint64_t bytes = 0;
+        if (qp->state == SI_QP_RESET)
+            st = VB_E_STATE;
+        else if (wr->sge_count > qp->caps.recv_sge)
+            st = VB_E_INVAL;
+        else if (q->posted - pal_load_acquire(&q->free) >= q->depth)
+            st = VB_E_AGAIN;
+        for (uint32_t i = 0; st == VB_OK && i < wr->sge_count; i++)
+            bytes += wr->sge[i].bytes;
+        if (bytes > UINT32_MAX)
+            st = VB_E_INVAL;
+        if (st != VB_OK)
+            break;
+        struct si_slot *s = si_slot(q, q->posted++);
+        s->id = wr->id;
+        s->state = SI_SLOT_POSTED;
+        fill_pieces(qp, s, wr->sge, wr->sge_count, true);
+        wr = wr->next;
+    }
+    *bad = wr;
+    if (qp->state == SI_QP_ERROR) {
+        flush(qp, VB_OK, SI_NONE);
+    } else if (qp->rx.is_stalled && q->done < q->posted) { /* a message waits for it */
+        (void)si_qp_progress(qp);
+        for (unsigned at = 0; at < SI_WHERE_COUNT && qp->state == SI_QP_RTS && !qp->rx.is_stalled; at++)
+            si_qp_sync(qp, (enum si_where)at);
+    }
+    pal_mutex_unlock(&qp->lock);
+    return st;
+}
