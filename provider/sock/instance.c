@@ -13,6 +13,7 @@
 #include "sock/sock.h"
 
 #define STOP_WAIT_MS 15000u
+#define WHY_BYTES    512
 
 struct wsd_provider_state wsd_provider;
 
@@ -24,10 +25,35 @@ __attribute__((constructor)) static void init_locks(void)
         abort(); /* before anything else exists; the loader has no better answer */
 }
 
-static const char *backend_spec(void)
+/* "auto": the first that has something to serve, best first: an RDMA device, else iWARP in software, which always
+ * has. What was passed over, and why, goes to the log once. */
+static vb_status_t open_backend(char why[WHY_BYTES])
 {
     const char *spec = wsd_provider.config.backend;
-    return strcmp(spec, "auto") == 0 ? vb_backend_names()[0] : spec;
+    const char *passed_over = "none";
+    char reason[WHY_BYTES] = "";
+    vb_status_t st = VB_E_NODEV;
+    if (strcmp(spec, "auto") != 0) {
+        st = vb_open(spec, &wsd_provider.backend, why, WHY_BYTES);
+        if (st == VB_OK)
+            WSD_LOG_INFO("event=backend chosen=%s why=\"WSD_BACKEND says so\"", spec);
+        return st;
+    }
+    for (const char *const *name = vb_backend_names(); *name; name++) {
+        st = vb_open(*name, &wsd_provider.backend, why, WHY_BYTES);
+        if (st == VB_OK) {
+            WSD_LOG_INFO("event=backend chosen=%s why=\"%s\" passed_over=%s reason=\"%s\"", *name,
+                         reason[0] ? "the best that has something to serve"
+                                   : "first choice, and it has an address",
+                         passed_over, reason);
+            return VB_OK;
+        }
+        if (!reason[0]) { /* of the best one: what the reader may want to change */
+            passed_over = *name;
+            memcpy(reason, why, sizeof reason);
+        }
+    }
+    return st;
 }
 
 static vb_status_t open_devices(void)
@@ -60,13 +86,13 @@ static void close_devices(void)
 
 static int first_start(void)
 {
-    char why[512] = "";
+    char why[WHY_BYTES] = "";
     wsd_log_init();
     wsd_config_load(&wsd_provider.config);
-    vb_status_t st = vb_open(backend_spec(), &wsd_provider.backend, why, sizeof why);
+    vb_status_t st = open_backend(why);
     if (st != VB_OK) {
-        WSD_LOG_ERROR("event=start-failed backend=%s cause=%s why=\"%s\"", backend_spec(), vb_status_name(st),
-                      why);
+        WSD_LOG_ERROR("event=start-failed backend=%s cause=%s why=\"%s\"", wsd_provider.config.backend,
+                      vb_status_name(st), why);
         return WSASYSNOTREADY;
     }
     st = open_devices();

@@ -28,6 +28,8 @@ static void foreign_addresses_cannot_be_bound(void **state)
     for (size_t i = 0; i < 3; i++) {
         WSD_SOCKADDR_IN a;
         ct_ok(sw_parse_address(foreign[i], &a));
+        if (a.sin_addr.s_addr == f->here.sin_addr.s_addr)
+            continue; /* a backend that serves loopback */
         ct_fails(WSAEADDRNOTAVAIL, bind_to(ct_socket(f), &a, sizeof a));
     }
 }

@@ -42,8 +42,8 @@ struct ct_env {
     const struct prov_loop_api *loop; /* NULL on a device */
     const struct vb_api *vb;
     const char *vb_spec;
-    bool
-        has_flow_control; /* a message that finds no receive waits; false on iWARP, where a send is also over once it was handed on */
+    bool has_flow_control; /* a message that finds no receive waits */
+    bool completes_early;  /* iWARP: a send or write is over once it was handed on, not when it has arrived */
 };
 extern struct ct_env ct;
 
@@ -263,6 +263,8 @@ long ct_wrong_byte(const void *memory, size_t bytes, uint32_t seed);
 void ct_pair_works(struct ct_pair *p);
 /* The other end is gone: a receive fails with WSAECONNRESET (or with `other` when that is not 0). */
 void ct_sees_reset(struct ct_end *e);
+/* What `from` wrote by RDMA is in place when this returns: where a write is over before that, a message follows it. */
+void ct_arrived(struct ct_end *from, struct ct_end *to);
 void ct_expose(struct ct_end *e, void *memory, DWORD bytes, DWORD flags, struct sw_rdma_descriptor *d);
 
 /* ---- faults (loop only) -------------------------------------------------------------------------------- */

@@ -62,7 +62,8 @@ int ct_env_init(bool is_loop, const char *provider, const char *address)
     ct.is_loop = is_loop;
     ct.rounds = number_from("WSD_TEST_ROUNDS", is_loop ? 200 : 20);
     ct.wait_ms = (uint32_t)number_from("WSD_TEST_WAIT_MS", is_loop ? 15000 : 60000);
-    ct.vb_spec = is_loop ? "loop" : "rdmacore";
+    const char *backend = getenv("WSD_TEST_BACKEND");
+    ct.vb_spec = is_loop ? "loop" : backend != NULL && *backend != '\0' ? backend : "rdmacore";
     snprintf(ct.provider, sizeof ct.provider, "%s", provider);
     ssize_t n = readlink("/proc/self/exe", ct.program, sizeof ct.program - 1);
     ct.program[n > 0 ? n : 0] = '\0';
@@ -80,7 +81,7 @@ int ct_env_init(bool is_loop, const char *provider, const char *address)
         }
         snprintf(ct.address, sizeof ct.address, "%s", address);
         snprintf(ct.other_address, sizeof ct.other_address, "%s", address);
-        setenv("WSD_BACKEND", "rdmacore", 1);
+        setenv("WSD_BACKEND", ct.vb_spec, 1);
         ct.vb = &vb_api_linked;
     }
     struct sigaction on = {.sa_handler = on_alarm};
@@ -116,6 +117,7 @@ int ct_env_probe(void)
     struct ct_raw raw;
     ct_raw_open(&raw);
     ct.has_flow_control = (raw.caps.flags & VB_CAP_RECV_FLOW_CONTROL) != 0;
+    ct.completes_early = strcmp(raw.caps.transport, "iWARP") == 0;
     ct_raw_close(&raw);
     return 0;
 }

@@ -308,3 +308,15 @@ void ct_fault(const char *plan)
     if (ct.loop->fault_set(plan, why, sizeof why) != VB_OK)
         ct_fail("%s", why);
 }
+
+void ct_arrived(struct ct_end *from, struct ct_end *to)
+{
+    WSAOVERLAPPED in = {0}, out = {0};
+
+    if (!ct.completes_early)
+        return;
+    ct_ok(ct_recv(to, to->bytes - 1, 1, &in, SW_POLL));
+    ct_ok(ct_send(from, from->bytes - 1, 1, &out, SW_POLL));
+    ct_done(to->c, &in, 0);
+    ct_done(from->c, &out, 0);
+}

@@ -137,7 +137,8 @@ static void the_address_list_is_whole_and_points_into_the_callers_buffer(void **
         assert_int_equal(a->iSockaddrLength, sizeof(WSD_SOCKADDR_IN));
         const WSD_SOCKADDR_IN *in = (const WSD_SOCKADDR_IN *)(const void *)a->lpSockaddr;
         assert_int_equal(in->sin_port, 0);
-        assert_int_not_equal(in->sin_addr.s_addr & 0xFF, 127);
+        if ((wanted.sin_addr.s_addr & 0xFF) != 127) /* else loopback is served on purpose */
+            assert_int_not_equal(in->sin_addr.s_addr & 0xFF, 127);
         is_there |= in->sin_addr.s_addr == wanted.sin_addr.s_addr;
     }
     assert_true(is_there);

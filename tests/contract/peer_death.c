@@ -157,6 +157,14 @@ static void a_peer_killed_while_it_sends_fails_what_is_pending(void **state)
         failed += error != 0;
         assert_true(error != 0 || failed == 0);
     }
+    /* what the transport had taken from the peer before it died may come first, where a send is over that early */
+    for (int i = 0; ct.completes_early && failed == 0 && i < 1000; i++) {
+        WSAOVERLAPPED more = {0};
+        error = ct_recv(&mine, 0, 65536, &more, SW_POLL);
+        error = error == 0 ? ct_outcome(mine.c, &more) : error;
+        ct_one_of(error, 0, WSAECONNRESET, WSAECONNABORTED, WSAENOTCONN);
+        failed += error != 0;
+    }
     if (failed == 0)
         ct_sees_reset(&mine);
 }
@@ -168,6 +176,8 @@ static void a_peer_killed_under_our_sends_fails_them(void **state)
 
     ct_needs_processes();
     ct_needs_flow_control();
+    if (ct.completes_early)
+        ct_skip("sends do not wait for receives: they are over once they were handed on");
     struct ct_process *q = connected_process(f, &mine);
     ct_tell(q, "receive 4"); /* four fit, the fifth waits for a receive that never comes */
     WSAOVERLAPPED out[8] = {{0}};

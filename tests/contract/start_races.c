@@ -47,7 +47,7 @@ static void w01_a_failed_start_up_leaves_no_lock_behind(void **state)
 {
     struct fixture *f = *state;
     struct mini m;
-    const char *good = ct.is_loop ? "loop" : "rdmacore";
+    const char *good = ct.vb_spec;
 
     mini_open(&m);
     for (int i = 0; i < 3; i++) {

@@ -157,7 +157,7 @@ static void flush(struct vb_qp *qp, vb_status_t cause, uint64_t seq)
     }
     q->exec = q->posted;
     si_qp_complete(qp);
-    while (qp->rq.done < qp->rq.posted)
+    while (!qp->holds_receives && qp->rq.done < qp->rq.posted)
         si_recv_done(qp, VB_E_FLUSHED, 0);
 }
 
@@ -179,6 +179,7 @@ void si_qp_end(struct vb_qp *qp, const struct si_end *e)
     if (qp->state != SI_QP_INIT && qp->state != SI_QP_RTS)
         return;
     qp->state = SI_QP_ERROR;
+    qp->holds_receives = e->is_orderly;
     if (qp->sock != PAL_SOCKET_NONE) {
         size_t tail_bytes = 0;
         uint8_t *tail = e->saw_eof || e->drops_stream ? NULL : si_tx_tail(qp, e, &tail_bytes);
@@ -194,6 +195,10 @@ void si_qp_end(struct vb_qp *qp, const struct si_end *e)
 
 void si_qp_stop_locked(struct vb_qp *qp)
 {
+    if (qp->holds_receives) {
+        qp->holds_receives = false;
+        flush(qp, VB_OK, SI_NONE);
+    }
     si_qp_end(qp, &(struct si_end){.cause = VB_OK, .seq = SI_NONE});
 }
 
@@ -207,7 +212,7 @@ void si_qp_stop(struct vb_qp *qp)
 
 void si_qp_left(struct vb_qp *qp, enum pal_net how)
 {
-    struct si_end e = {.cause = VB_OK, .seq = SI_FIRST, .saw_eof = true};
+    struct si_end e = {.cause = VB_OK, .seq = SI_FIRST, .saw_eof = true, .is_orderly = how == PAL_NET_EOF};
     if (how == PAL_NET_TIMEOUT || how == PAL_NET_UNREACH)
         e.cause = VB_E_RETRY;
     else if (how != PAL_NET_EOF && how != PAL_NET_RESET)

@@ -265,6 +265,7 @@ struct vb_qp {
     pal_atomic_bool is_active[2];      /* in the active set of send_cq, recv_cq; written under cq.lock */
     uint32_t idle_polls[2];            /* poll_lock of send_cq, of recv_cq */
     bool with_crc, may_send;
+    bool holds_receives; /* ended in order: receives are flushed by the stop */
     bool skips_send; /* the first FPDU may be a Send that only says "ready" (RFC 6581) and takes no receive */
     uint32_t seen_activity; /* of its CQs, by the backstop */
     uint32_t max_reads_out, max_reads_in;
@@ -429,6 +430,7 @@ struct si_end {
     bool is_event;     /* report VB_ASYNC_QP_FATAL: no completion may say so */
     bool drops_stream; /* what was begun cannot be finished: its memory is gone */
     bool saw_eof;      /* the peer has ended its side already */
+    bool is_orderly;   /* it left: receives come back when the owner, told by the cm, stops the QP */
 };
 void si_qp_end(struct vb_qp *qp, const struct si_end *e);
 void si_qp_left(struct vb_qp *qp, enum pal_net how); /* the stream has ended */
