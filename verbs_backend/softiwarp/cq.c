@@ -3,8 +3,6 @@
  * says "nothing", as a program spinning on its sockets would. Every sixteenth it asks the poller whether any other QP
  * of the queue has something, and every sixty-fourth whether QPs of this process that nobody polls have. */
 #include <stdlib.h>
-#include <string.h>
-
 #include "si.h"
 
 #define LOOK_EVERY     16u
@@ -122,9 +120,11 @@ static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
     if (pal_load_relaxed(&qp->is_active[which]))
         return true;
     pal_mutex_lock(&cq->lock);
-    const bool has_room = cq->active_count < SI_ACTIVE;
+    const uint32_t count = pal_load_relaxed(&cq->active_count);
+    const bool has_room = count < SI_ACTIVE;
     if (has_room && !pal_load_relaxed(&qp->is_active[which])) {
-        cq->active[cq->active_count++] = qp;
+        pal_store_relaxed(&cq->active[count], qp);
+        pal_store_release(&cq->active_count, count + 1); /* publishes the entry */
         pal_store_relaxed(&qp->is_active[which], true);
     }
     pal_mutex_unlock(&cq->lock);
@@ -134,9 +134,11 @@ static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
 static void deactivate(struct vb_cq *cq, struct vb_qp *qp)
 {
     pal_mutex_lock(&cq->lock);
-    for (unsigned i = 0; i < cq->active_count; i++)
-        if (cq->active[i] == qp) {
-            cq->active[i] = cq->active[--cq->active_count];
+    const uint32_t count = pal_load_relaxed(&cq->active_count);
+    for (unsigned i = 0; i < count; i++)
+        if (pal_load_relaxed(&cq->active[i]) == qp) {
+            pal_store_relaxed(&cq->active[i], pal_load_relaxed(&cq->active[count - 1]));
+            pal_store_release(&cq->active_count, count - 1);
             pal_store_relaxed(&qp->is_active[where(qp, cq)], false);
             break;
         }
@@ -200,10 +202,9 @@ static bool drive(struct vb_qp *qp)
 
 static unsigned copy_active(struct vb_cq *cq, struct vb_qp *out[SI_ACTIVE])
 {
-    pal_mutex_lock(&cq->lock);
-    const unsigned n = cq->active_count;
-    memcpy(out, cq->active, n * sizeof *out);
-    pal_mutex_unlock(&cq->lock);
+    const unsigned n = pal_load_acquire(&cq->active_count);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = pal_load_relaxed(&cq->active[i]);
     return n;
 }
 

@@ -139,8 +139,9 @@ struct vb_cq {
     pal_atomic_u32 count; /* written under lock; read without to find an empty queue */
     bool is_armed, is_dead;
     unsigned notes;
-    struct vb_qp *active[SI_ACTIVE];
-    unsigned active_count;
+    /* Added to under lock, by anybody; taken from under lock and poll_lock: so who holds poll_lock reads without lock. */
+    _Atomic(struct vb_qp *) active[SI_ACTIVE];
+    pal_atomic_u32 active_count;
     pal_atomic_u32 activity; /* grows when somebody polls or waits; read by backstops */
 };
 

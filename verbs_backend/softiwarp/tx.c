@@ -370,6 +370,8 @@ bool si_tx_run(struct vb_qp *qp)
     struct si_tx *t = &qp->tx;
     const uint64_t done_before = qp->sq.done;
     bool moved = false;
+    if (!t->bytes && qp->sq.exec == qp->sq.posted && t->msg == SI_MSG_NONE && !qp->in_count && !t->rtr)
+        return false; /* the usual case of a poll */
     for (;;) {
         enum next next = NEXT_BUILT;
         if (!t->bytes)
