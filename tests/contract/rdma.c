@@ -75,6 +75,7 @@ static void a_write_arrives_where_it_was_aimed_and_nowhere_else(void **state)
             ct_fill(p.a.tx, sizes[s], (uint32_t)(o * 10 + s));
             ct_ok(ct_write(&p.a, 0, sizes[s], &d, offsets[o], &ov, s % 2 == 0 ? SW_POLL : SW_NOTIFY));
             assert_int_equal(ct_done(p.a.c, &ov, 0), sizes[s]);
+            ct_arrived(&p.a, &p.b);
             assert_true(ct_until(p.b.rx[at + sizes[s] - 1] == p.a.tx[sizes[s] - 1] &&
                                  ct_wrong_byte(p.b.rx + at, sizes[s], (uint32_t)(o * 10 + s)) < 0));
             for (DWORD i = 0; i < 65536; i++)
@@ -171,6 +172,7 @@ static void a_large_transfer_arrives_whole(void **state)
     ct_fill(p.a.tx, bytes, 21);
     ct_ok(ct_write(&p.a, 0, bytes, &d, 0, &write, SW_NOTIFY));
     assert_int_equal(ct_done(p.a.c, &write, 0), bytes);
+    ct_arrived(&p.a, &p.b);
     if (f->ext->rdma_read != NULL) {
         ct_ok(ct_read(&p.a, 0, bytes, &d, 0, &read, SW_POLL));
         assert_int_equal(ct_done(p.a.c, &read, 0), bytes);
@@ -202,6 +204,7 @@ static void a_transfer_beyond_the_devices_limit_is_split_or_refused_whole(void *
     ct_fill(p.a.tx, bytes, 2);
     ct_ok(ct_write(&p.a, 0, bytes, &d, 0, &ov, SW_POLL));
     assert_int_equal(ct_done(p.a.c, &ov, 0), bytes);
+    ct_arrived(&p.a, &p.b);
     assert_int_equal(ct_wrong_byte(p.b.rx, bytes, 2), -1);
     if (limits.max_rdma_bytes < 1u << 20)
         ct_fails(WSAEMSGSIZE, ct_write(&p.a, 0, bytes + 1, &d, 0, &ov, SW_POLL));
@@ -373,6 +376,7 @@ static void hundreds_of_transfers_may_be_outstanding(void **state)
         ct_ok(ct_write(&p.a, 64 * i, 64, &d, 64 * i, &ov[i], i % 5 == 0 ? SW_NOTIFY : SW_POLL));
     for (DWORD i = 0; i < N; i++)
         ct_done(p.a.c, &ov[i], 0);
+    ct_arrived(&p.a, &p.b);
     if (f->ext->rdma_read != NULL) {
         memset(ov, 0, sizeof ov);
         for (DWORD i = 0; i < N; i++)

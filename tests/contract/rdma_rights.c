@@ -167,6 +167,7 @@ static void w04_a_leaked_descriptor_is_worthless_to_another_peer(void **state)
     memset(p.a.tx, 0x44, 4096); /* while its owner goes on using it */
     ct_ok(ct_write(&p.a, 0, 4096, &d, 0, &ov, SW_POLL));
     ct_done(p.a.c, &ov, 0);
+    ct_arrived(&p.a, &p.b);
     assert_true(ct_until(is_all(memory, 4096, 0x44)));
 }
 
@@ -214,6 +215,7 @@ static void checklist_21_holds_on_a_device_without_windows(void **state)
     assert_true(is_all(memory, 8192, 0x22));
     ct_ok(ct_write(&p.a, 0, 4096, &d, 0, &ov, SW_POLL));
     ct_done(p.a.c, &ov, 0);
+    ct_arrived(&p.a, &p.b);
     ct_ok(sw_deregister_rdma(p.b.c, &d));
     memset(memory, 0x22, 8192);
     must_not_work(&p.a, true, 4096, &d, 0);
@@ -268,6 +270,7 @@ static void w05_a_descriptor_works_from_anywhere_and_tells_nothing_about_the_hea
         memset(moved, 0, sizeof moved); /* needed during the call only */
         ct_done(p.a.c, &ov, 0);
     }
+    ct_arrived(&p.a, &p.b); /* a write under way would find the key dead */
     for (int shift = 1; shift < 8; shift++) { /* and deregistration finds it by content */
         ct_ok(sw_deregister_rdma(p.b.c, &d[0]));
         ct_expose(&p.b, memory, 4096, MEM_WRITE, &d[0]);
@@ -333,6 +336,7 @@ static void the_same_buffer_can_be_exposed_several_times_and_on_several_sockets(
             memset(of[i]->a.tx, 0x40 + gone * 3 + i, 4096);
             ct_ok(ct_write(&of[i]->a, 0, 4096, &d[i], 0, &ov, SW_POLL));
             ct_done(of[i]->a.c, &ov, 0);
+            ct_arrived(&of[i]->a, &of[i]->b);
         }
         ct_ok(sw_deregister_rdma(of[gone]->b.c, &d[gone]));
     }

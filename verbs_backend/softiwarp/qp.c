@@ -140,6 +140,15 @@ void si_recv_done(struct vb_qp *qp, vb_status_t st, uint32_t bytes)
     q->exec = q->done;
 }
 
+/* A bind or invalidate that never has its turn. */
+static void leave_window(struct vb_qp *qp, const struct si_slot *s)
+{
+    if (s->op == VB_WR_BIND && s->is_bound_early)
+        (void)si_window_invalidate(qp, s->mw, s->rkey);
+    else
+        pal_sub_acq_rel(&s->mw->queued, 1);
+}
+
 /* Everything that is not done comes back, in order; the request `seq` with its cause. */
 static void flush(struct vb_qp *qp, vb_status_t cause, uint64_t seq)
 {
@@ -148,6 +157,8 @@ static void flush(struct vb_qp *qp, vb_status_t cause, uint64_t seq)
         struct si_slot *s = si_slot(q, n);
         if (s->state == SI_SLOT_DONE)
             continue;
+        if (s->state == SI_SLOT_POSTED && (s->op == VB_WR_BIND || s->op == VB_WR_INVALIDATE))
+            leave_window(qp, s);
         s->state = SI_SLOT_DONE;
         s->status = VB_E_FLUSHED;
         if (cause != VB_OK && (seq == SI_FIRST || seq == n)) {
@@ -389,9 +400,16 @@ static void take_send(struct vb_qp *qp, const struct vb_send_wr *wr)
         s->bind_access = wr->u.bind.access;
         s->rkey = si_new_key(qp->be);
         pal_store_relaxed(&s->mw->posted_key, s->rkey);
+        /* At once, though others wait for TCP before it: a consumer may tell the key by other ways than this QP. Not
+         * when the window has something to do first. */
+        s->is_bound_early = qp->state == SI_QP_RTS && !pal_load_acquire(&s->mw->queued) &&
+                            si_window_bind(qp, s);
+        if (!s->is_bound_early)
+            pal_add_acq_rel(&s->mw->queued, 1);
     } else if (wr->op == VB_WR_INVALIDATE) {
         s->mw = wr->u.invalidate;
         s->rkey = pal_load_relaxed(&s->mw->posted_key);
+        pal_add_acq_rel(&s->mw->queued, 1);
     } else {
         s->remote_addr = wr->u.rdma.remote_addr;
         s->rkey = wr->u.rdma.rkey;

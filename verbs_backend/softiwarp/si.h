@@ -82,7 +82,8 @@ struct vb_mw {
     struct vb_pd *pd;
     pal_atomic_u32 posted_key; /* what vb_mw_rkey() says: set when a bind is posted */
     pal_atomic_bool is_bound;
-    struct si_key rkey; /* in the table while bound */
+    pal_atomic_u32 queued; /* binds and invalidates that wait for their turn */
+    struct si_key rkey;    /* in the table while bound */
 };
 
 /* ---- backend and device (device.c) ---- */
@@ -157,6 +158,7 @@ enum si_slot_state { SI_SLOT_POSTED, SI_SLOT_STARTED, SI_SLOT_DONE };
 struct si_slot {
     uint64_t id;
     uint8_t op, flags, state; /* enum vb_wr_op; VB_WR_*; enum si_slot_state */
+    bool is_bound_early;      /* BIND: was carried out when it was posted */
     uint8_t status;           /* of DONE; POSTED: VB_E_PROTECTION when a local key or its bounds are wrong */
     uint32_t piece_count, bytes;
     struct si_piece *piece;

@@ -246,11 +246,14 @@ static enum next start_request(struct vb_qp *qp)
             read_request(qp, seq, s);
             return NEXT_BUILT;
         case VB_WR_BIND:
-            if (!si_window_bind(qp, s))
+            if (!s->is_bound_early)
+                pal_sub_acq_rel(&s->mw->queued, 1);
+            if (!s->is_bound_early && !si_window_bind(qp, s))
                 return fail_request(qp, seq, VB_E_PROTECTION);
             s->state = SI_SLOT_DONE;
             break;
         case VB_WR_INVALIDATE:
+            pal_sub_acq_rel(&s->mw->queued, 1);
             if (!si_window_invalidate(qp, s->mw, s->rkey))
                 return fail_request(qp, seq, VB_E_PROTECTION);
             s->state = SI_SLOT_DONE;
