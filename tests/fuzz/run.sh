@@ -27,15 +27,16 @@ fi
 build_rest() {
     mkdir -p "$out/rest"
     (cd "$out/rest" && clang "${flags[@]}" -c "$root"/provider/{base,data,sock,spi}/*.c \
-        "$root"/verbs_backend/*.c "$root"/verbs_backend/{hook,pal/common,pal/posix}/*.c)
+        "$root"/verbs_backend/*.c "$root"/verbs_backend/{hook,pal/posix,pal/common}/*.c \
+        "$root"/verbs_backend/pal/cpu/crc32c_none.c "$root"/verbs_backend/softiwarp/{mpa,ddp,rdmap,ports}.c)
     rm -f "$out/rest.a"
     ar rcs "$out/rest.a" "$out"/rest/*.o
 }
 
-# build TARGET SOURCE - the file with the decoder is compiled once more, with checks and with coverage for the
+# build TARGET SOURCE... - the files with the decoders are compiled once more, with checks and with coverage for the
 # fuzzer; the rest of the provider comes from the archive.
 build() {
-    clang "${flags[@]}" "$checks,fuzzer" -fno-sanitize-recover=all "$here/$1.c" "$root/provider/$2" \
+    clang "${flags[@]}" "$checks,fuzzer" -fno-sanitize-recover=all "$here/$1.c" "${@:2}" \
         "$out/rest.a" -o "$out/$1" -lpthread -ldl
 }
 
@@ -46,8 +47,12 @@ seed() {
 }
 
 build_rest
-build fuzz_conn_wire sock/conn_wire.c
-build fuzz_descriptor data/grant.c
+targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_segment)
+build fuzz_conn_wire "$root/provider/sock/conn_wire.c"
+build fuzz_descriptor "$root/provider/data/grant.c"
+soft=$root/verbs_backend/softiwarp
+build fuzz_mpa "$soft/mpa.c" "$soft/ports.c"
+build fuzz_segment "$soft/mpa.c" "$soft/ddp.c" "$soft/rdmap.c"
 zeros=000000000000000000000000
 seed fuzz_conn_wire connect "5744010104 01 c001 1b58 9abc 0a000001 $zeros 0a000002 $zeros 0102030405060708"
 seed fuzz_conn_wire move "5744010204 00 0000 1122334455667788 99aabbccddeeff01"
@@ -56,11 +61,19 @@ seed fuzz_conn_wire accept "5744010401 00 0201 0102030405060708"
 seed fuzz_conn_wire reject "5744010502 000000"
 seed fuzz_conn_wire abandon "5744010604 00 0000 1122334455667788 99aabbccddeeff01"
 seed fuzz_descriptor both "01030000 a1b2c3d4 0123456789abcdef 00100002 cafef00d"
+request=4d504120494420526571204672616d65 reply=4d504120494420526570204672616d65
+seed fuzz_mpa plain "$request 40010003 616263"
+seed fuzz_mpa enhanced "$request 50020010 c0208020 57534469 01 01 1b58 c001 0000"
+seed fuzz_mpa reject "$reply 70020010 00200020 57534469 01 04 0000 0000 0000"
+seed fuzz_segment write "c140 a1b2c3d4 0102030405060708 00112233"
+seed fuzz_segment send "4143 00000000 00000000 00000001 00000000 00112233"
+seed fuzz_segment read "4141 00000000 00000001 00000001 00000000 $(printf '%056d' 1)"
+seed fuzz_segment terminate "4147 00000000 00000002 00000001 00000000 1101e000 0024 c1400000000a0000000000000009"
 
 # fuzz TARGET - one line when nothing was found, everything when something was.
 fuzz() {
     local log=$out/$1.log
-    "$out/$1" -max_total_time="$seconds" -max_len=256 -timeout=10 -print_final_stats=1 -verbosity=0 \
+    "$out/$1" -max_total_time="$seconds" -max_len=1400 -timeout=10 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="$out/$1-" "$out/$1.corpus" >"$log" 2>&1 || {
         cat "$log"
         return 1
@@ -69,8 +82,9 @@ fuzz() {
 }
 
 status=0
-fuzz fuzz_conn_wire || status=1
-fuzz fuzz_descriptor || status=1
+for target in "${targets[@]}"; do
+    fuzz "$target" || status=1
+done
 for file in "$out"/*-crash-* "$out"/*-timeout-*; do
     [[ ! -e $file ]] || { basename "$file" && od -An -v -tx1 "$file"; }
 done

@@ -191,15 +191,19 @@ static void not_here(struct vb_conn *c)
 static void tcp_outcome(struct vb_conn *c)
 {
     const enum pal_net st = pal_socket_outcome(c->sock);
-    struct pal_addr local;
+    struct pal_addr local, remote;
     if (st == PAL_NET_AGAIN)
         return;
     if (st == PAL_NET_REFUSED || st == PAL_NET_RESET) {
         not_here(c);
         return;
     }
-    if (st != PAL_NET_OK || !pal_socket_addrs(c->sock, &local, NULL)) {
+    if (st != PAL_NET_OK || !pal_socket_addrs(c->sock, &local, &remote)) {
         connect_failed(c, VB_CM_FAILED, st == PAL_NET_OK ? VB_E_FATAL : si_status_net(st));
+        return;
+    }
+    if (local.port == remote.port && memcmp(local.ip, remote.ip, sizeof local.ip) == 0) {
+        not_here(c); /* TCP met itself: the port it was given happens to be the one that nobody listens on */
         return;
     }
     if (!c->local.port || !c->is_mapped)

@@ -40,8 +40,9 @@ enum {
     SI_BUCKETS = 256, /* per stripe */
     SI_ACTIVE = 8,    /* QPs of a CQ that are looked at on every poll */
     SI_RX_BYTES = 16384,
-    SI_TX_FRAMES = 20, /* FPDUs of one batch */
-    SI_TX_SCRATCH = SI_TX_FRAMES * 64
+    SI_TX_FRAMES = 20,  /* FPDUs of one batch */
+    SI_TX_INLINE = 256, /* inline payload up to this is laid between header and trailer: one piece for TCP */
+    SI_TX_SCRATCH = SI_TX_FRAMES * (64 + SI_TX_INLINE)
 };
 #define SI_MAX_MESSAGE (1u << 30)
 

@@ -84,7 +84,17 @@ static void frame_of_request(struct vb_qp *qp)
         h.mo = t->offset;
     }
     uint32_t crc = begin_frame(qp, &h, n);
-    for (uint32_t rest = n; rest > 0;) {
+    uint32_t rest = n;
+    if ((s->flags & VB_WR_INLINE) && s->bytes <= SI_TX_INLINE && n) { /* one piece; it was copied anyway */
+        uint8_t *p = t->scratch + t->scratch_used;
+        memcpy(p, s->inl + t->offset, n);
+        t->scratch_used += n;
+        add(t, p, n);
+        if (qp->with_crc)
+            crc = pal_crc32c(crc, p, n);
+        rest = 0;
+    }
+    while (rest > 0) {
         const struct si_piece *p = &s->piece[t->piece];
         const uint32_t part = p->bytes - t->piece_at < rest ? p->bytes - t->piece_at : rest;
         add(t, p->base + t->piece_at, part);

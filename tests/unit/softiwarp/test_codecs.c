@@ -13,7 +13,9 @@
 #include "softiwarp/bytes.h"
 #include "softiwarp/ddp.h"
 #include "softiwarp/mpa.h"
+#include "softiwarp/ports.h"
 #include "softiwarp/rdmap.h"
+#include "softiwarp/settings.h"
 
 /* ---- CRC ---- */
 
@@ -368,6 +370,92 @@ static void a_terminate_comes_back_with_what_it_carries_and_short_ones_are_refus
         assert_non_null(rdmap_error_text((uint16_t)e));
 }
 
+/* ---- ports ---- */
+
+static void the_candidates_of_a_port_are_different_and_where_no_client_port_is(void **state)
+{
+    (void)state;
+    unsigned first_hits[SI_PORT_COUNT] = {0};
+    for (unsigned port = 1; port < 65536; port++) {
+        for (unsigned i = 0; i < SI_PORT_CANDIDATES; i++) {
+            const unsigned c = si_port_candidate((uint16_t)port, i);
+            assert_true(c >= SI_PORT_FIRST && c < SI_PORT_FIRST + SI_PORT_COUNT);
+            for (unsigned j = 0; j < i; j++)
+                assert_int_not_equal(c, si_port_candidate((uint16_t)port, j));
+        }
+        first_hits[si_port_candidate((uint16_t)port, 0) - SI_PORT_FIRST]++;
+    }
+    for (unsigned i = 0; i < SI_PORT_COUNT; i++) /* 14.4 on average: nowhere a crowd */
+        assert_true(first_hits[i] < 40);
+    assert_int_equal(si_port_candidate(7000, 0),
+                     61000 + (7000u * 2654435761u >> 16) % 4536); /* PROTOCOL.md 7 */
+}
+
+static void a_port_map_comes_back_and_nothing_else_passes_for_one(void **state)
+{
+    (void)state;
+    uint8_t out[SI_MAP_BYTES];
+    static const uint8_t wanted[] = {'W', 'S', 'D', 'i', 1, 1, 0x1b, 0x58, 0xc0, 0x01, 0, 0};
+    struct si_map m = {.kind = SI_MAP_CONNECT, .service = 7000, .source = 49153}, back;
+    si_map_encode(&m, out);
+    assert_memory_equal(out, wanted, sizeof wanted);
+    for (size_t n = 0; n < sizeof out; n++)
+        assert_false(si_map_decode(out, n, &back));
+    assert_true(si_map_decode(out, sizeof out, &back));
+    assert_true(back.kind == m.kind && back.service == m.service && back.source == m.source);
+    for (unsigned kind = 0; kind < 256; kind++) {
+        out[5] = (uint8_t)kind;
+        assert_int_equal(si_map_decode(out, sizeof out, &back), kind >= 1 && kind <= 4);
+    }
+    out[5] = 1;
+    for (unsigned at = 0; at < 5; at++) {
+        out[at] ^= 1;
+        assert_false(si_map_decode(out, sizeof out, &back));
+        out[at] ^= 1;
+    }
+}
+
+/* ---- settings ---- */
+
+static void settings_have_defaults_and_nonsense_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value;
+    } bad[] = {{"WSD_SOFTIWARP_CRC", "maybe"},      {"WSD_SOFTIWARP_PORTS", "7000"},
+               {"WSD_SOFTIWARP_LOOPBACK", "off"},   {"WSD_SOFTIWARP_MPA", "3"},
+               {"WSD_SOFTIWARP_MPA", "0"},          {"WSD_SOFTIWARP_FPDU", "65473"},
+               {"WSD_SOFTIWARP_FPDU", "-1"},        {"WSD_SOFTIWARP_FPDU", "1k"},
+               {"WSD_SOFTIWARP_SNDBUF", " 1"},      {"WSD_SOFTIWARP_DEAD_MS", "999"},
+               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}};
+    static const char *const names[] = {
+        "WSD_SOFTIWARP_CRC",  "WSD_SOFTIWARP_PORTS",  "WSD_SOFTIWARP_LOOPBACK", "WSD_SOFTIWARP_MPA",
+        "WSD_SOFTIWARP_FPDU", "WSD_SOFTIWARP_SNDBUF", "WSD_SOFTIWARP_RCVBUF",   "WSD_SOFTIWARP_DEAD_MS"};
+    struct si_settings s;
+    char why[256];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+    assert_true(si_settings_read(&s, why, sizeof why));
+    assert_true(s.wants_crc && !s.has_plain_ports && s.revision == 2 && s.loopback == SI_LOOPBACK_AUTO);
+    assert_true(s.payload_max == 65472 && s.dead_peer_ms == 60000 && !s.send_buffer_bytes &&
+                !s.recv_buffer_bytes);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv(bad[i].name, bad[i].value, 1);
+        why[0] = 0;
+        assert_false(si_settings_read(&s, why, sizeof why));
+        assert_non_null(strstr(why, bad[i].name));
+        assert_non_null(strstr(why, bad[i].value));
+        unsetenv(bad[i].name);
+    }
+    setenv("WSD_SOFTIWARP_FPDU", "1", 1);
+    assert_true(si_settings_read(&s, why, sizeof why));
+    assert_int_equal(s.payload_max, 64);
+    setenv("WSD_SOFTIWARP_FPDU", "0", 1); /* by the TCP segment */
+    assert_true(si_settings_read(&s, why, sizeof why));
+    assert_int_equal(s.payload_max, 0);
+    unsetenv("WSD_SOFTIWARP_FPDU");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -383,6 +471,9 @@ int main(void)
         cmocka_unit_test(segment_headers_are_laid_out_as_rfc_5041_says),
         cmocka_unit_test(segment_headers_come_back_and_short_ones_are_refused),
         cmocka_unit_test(a_read_request_has_28_bytes_and_no_other_number),
+        cmocka_unit_test(the_candidates_of_a_port_are_different_and_where_no_client_port_is),
+        cmocka_unit_test(a_port_map_comes_back_and_nothing_else_passes_for_one),
+        cmocka_unit_test(settings_have_defaults_and_nonsense_is_named),
         cmocka_unit_test(a_terminate_comes_back_with_what_it_carries_and_short_ones_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
