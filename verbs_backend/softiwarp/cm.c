@@ -229,13 +229,33 @@ static unsigned drive_ready(struct si_backstop *b, unsigned *attended)
     return alone;
 }
 
+static void tick_later(struct si_backstop *b)
+{
+    b->next_ns = pal_now_ns() + b->tick_ns;
+    if (!pal_poller_deadline(b->poller, b->next_ns)) { /* no timers: wake up for everything instead */
+        b->is_ticking = false;
+        pal_poller_watch(b->poller, true);
+    }
+}
+
+static void start_ticking(struct si_backstop *b)
+{
+    b->is_ticking = true;
+    b->quiet_ticks = 0;
+    b->tick_ns = TICK_FIRST_NS;
+    pal_poller_watch(b->poller, false);
+    tick_later(b);
+}
+
 /* By the thread of the cm. */
 static void backstop_run(struct si_backstop *b)
 {
     unsigned attended;
-    if (b->is_ticking && pal_now_ns() < b->next_ns)
-        return;
     pal_mutex_lock(&b->lock);
+    if (b->is_ticking && pal_now_ns() < b->next_ns) {
+        pal_mutex_unlock(&b->lock);
+        return;
+    }
     const unsigned alone = drive_ready(b, &attended);
     if (b->is_ticking) {
         if (alone || !attended) { /* they need us; or all is quiet, and the next that comes may need us */
@@ -249,19 +269,10 @@ static void backstop_run(struct si_backstop *b)
             pal_poller_watch(b->poller, true);
         } else {
             b->tick_ns = b->tick_ns * 2 > TICK_MOST_NS ? TICK_MOST_NS : b->tick_ns * 2;
+            tick_later(b);
         }
     } else if (attended && !alone) {
-        b->is_ticking = true;
-        b->quiet_ticks = 0;
-        b->tick_ns = TICK_FIRST_NS;
-        pal_poller_watch(b->poller, false);
-    }
-    if (b->is_ticking) {
-        b->next_ns = pal_now_ns() + b->tick_ns;
-        if (!pal_poller_deadline(b->poller, b->next_ns)) { /* no timers: wake up for everything instead */
-            b->is_ticking = false;
-            pal_poller_watch(b->poller, true);
-        }
+        start_ticking(b);
     }
     pal_mutex_unlock(&b->lock);
 }
@@ -274,6 +285,8 @@ void si_backstops_look(struct vb_backend *be)
     for (struct vb_cm *cm = be->cms; cm; cm = cm->next_of_backend)
         if (pal_mutex_trylock(&cm->backstop.lock)) {
             (void)drive_ready(&cm->backstop, &attended);
+            if (!cm->backstop.is_ticking) /* somebody polls: what he does not find himself, he finds here */
+                start_ticking(&cm->backstop);
             pal_mutex_unlock(&cm->backstop.lock);
         }
     pal_mutex_unlock(&be->link_lock);

@@ -145,26 +145,13 @@ static void deactivate(struct vb_cq *cq, struct vb_qp *qp)
     pal_mutex_unlock(&cq->lock);
 }
 
+/* Where there is no room the poller finds it; where that fails too, the backstop does. */
 void si_cq_activate(struct vb_qp *qp)
 {
     if (!activate_in(qp->send_cq, qp))
-        si_qp_sync(qp, SI_AT_SEND_CQ); /* then the poller finds it */
+        (void)si_qp_sync(qp, SI_AT_SEND_CQ);
     if (qp->recv_cq != qp->send_cq && !activate_in(qp->recv_cq, qp))
-        si_qp_sync(qp, SI_AT_RECV_CQ);
-}
-
-bool si_cq_attach(struct vb_qp *qp)
-{
-    if (!pal_poller_add(qp->send_cq->poller, qp->sock, PAL_READABLE, qp))
-        return false;
-    qp->interest[SI_AT_SEND_CQ] = PAL_READABLE;
-    if (qp->recv_cq != qp->send_cq) {
-        if (!pal_poller_add(qp->recv_cq->poller, qp->sock, PAL_READABLE, qp))
-            return false;
-        qp->interest[SI_AT_RECV_CQ] = PAL_READABLE;
-    }
-    si_cq_activate(qp);
-    return true;
+        (void)si_qp_sync(qp, SI_AT_RECV_CQ);
 }
 
 static void forget_in(struct vb_cq *cq, struct vb_qp *qp)
@@ -208,11 +195,12 @@ static unsigned copy_active(struct vb_cq *cq, struct vb_qp *out[SI_ACTIVE])
     return n;
 }
 
-static void sync_locked(struct vb_cq *cq, struct vb_qp *qp)
+static bool sync_one(struct vb_cq *cq, struct vb_qp *qp)
 {
     pal_mutex_lock(&qp->lock);
-    si_qp_sync(qp, where(qp, cq));
+    const bool is_known = si_qp_sync(qp, where(qp, cq));
     pal_mutex_unlock(&qp->lock);
+    return is_known;
 }
 
 /* Make room for one that has just become busy. */
@@ -223,10 +211,8 @@ static void retire_most_idle(struct vb_cq *cq)
     for (unsigned i = 0; n == SI_ACTIVE && i < n; i++)
         if (!most || active[i]->idle_polls[where(active[i], cq)] > most->idle_polls[where(most, cq)])
             most = active[i];
-    if (most) {
+    if (most && sync_one(cq, most))
         deactivate(cq, most);
-        sync_locked(cq, most);
-    }
 }
 
 static bool look(struct vb_cq *cq)
@@ -266,8 +252,8 @@ static bool progress(struct vb_cq *cq)
             moved = true;
             active[i]->idle_polls[where(active[i], cq)] = 0;
         } else if (++active[i]->idle_polls[where(active[i], cq)] > IDLE_POLLS && n > 1) {
-            deactivate(cq, active[i]);
-            sync_locked(cq, active[i]);
+            if (sync_one(cq, active[i]))
+                deactivate(cq, active[i]);
         }
     }
     cq->idle = moved ? 0 : cq->idle + 1;
@@ -298,15 +284,16 @@ vb_status_t si_cq_arm(struct vb_cq *cq)
     struct vb_qp *active[SI_ACTIVE];
     pal_mutex_lock(&cq->poll_lock);
     const unsigned n = copy_active(cq, active);
+    bool are_known = true;
     for (unsigned i = 0; i < n; i++)
-        sync_locked(cq, active[i]);
+        are_known &= sync_one(cq, active[i]);
     pal_mutex_unlock(&cq->poll_lock);
     pal_mutex_lock(&cq->lock);
     const bool is_dead = cq->is_dead;
     cq->is_armed = !is_dead;
     pal_mutex_unlock(&cq->lock);
     pal_poller_watch(cq->poller, !is_dead);
-    return is_dead ? VB_E_FATAL : VB_OK;
+    return is_dead || !are_known ? VB_E_FATAL : VB_OK;
 }
 
 pal_waitable si_cq_waitable(struct vb_cq *cq)

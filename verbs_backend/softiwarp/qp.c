@@ -244,25 +244,30 @@ static struct pal_poller *poller_at(const struct vb_qp *qp, enum si_where at)
     return qp->cm->backstop.poller;
 }
 
-void si_qp_sync(struct vb_qp *qp, enum si_where at)
+bool si_qp_sync(struct vb_qp *qp, enum si_where at)
 {
     const unsigned wanted = (qp->rx.is_stalled ? PAL_HANGUP : PAL_READABLE) |
                             (qp->tx.is_blocked ? PAL_WRITABLE : 0u);
-    if (!qp->interest[at] || qp->interest[at] == wanted)
-        return;
-    pal_poller_change(poller_at(qp, at), qp->sock, wanted, qp);
+    if (qp->sock == PAL_SOCKET_NONE || qp->interest[at] == wanted || qp->is_settled[at])
+        return true;
+    if (!qp->interest[at] && !pal_poller_add(poller_at(qp, at), qp->sock, wanted, qp))
+        return false;
+    if (qp->interest[at])
+        pal_poller_change(poller_at(qp, at), qp->sock, wanted, qp);
     qp->interest[at] = wanted;
+    return true;
 }
 
 void si_qp_settle(struct vb_qp *qp, enum si_where at, unsigned ready)
 {
-    si_qp_sync(qp, at);
+    (void)si_qp_sync(qp, at); /* it is in there: nothing can fail */
     if (!qp->interest[at] || !(ready & PAL_HANGUP) || !qp->rx.is_stalled)
         return;
     /* The peer has gone and its last messages wait for receives: nothing more will ever come, and whoever posts a
      * receive takes them. */
     pal_poller_remove(poller_at(qp, at), qp->sock);
     qp->interest[at] = 0;
+    qp->is_settled[at] = true;
     si_conn_signal(qp->conn, SI_SIG_PEER_LEFT);
 }
 
@@ -303,18 +308,14 @@ vb_status_t si_qp_attach(struct vb_qp *qp, struct vb_conn *conn)
     qp->tx.send_msn = qp->tx.read_msn = qp->rx.send_msn = qp->rx.read_msn = 1; /* RFC 5041 5.1 */
     if (!qp->max_reads_out && qp->tx.rtr == RDMAP_READ_REQUEST + 1)
         return VB_E_STATE; /* the peer chose a read but allows none; checked when the reply came */
-    if (!pal_poller_add(conn->cm->backstop.poller, qp->sock, PAL_READABLE, qp))
-        goto err;
-    qp->interest[SI_AT_BACKSTOP] = PAL_READABLE;
-    if (!si_cq_attach(qp))
-        goto err;
+    if (!si_qp_sync(qp, SI_AT_BACKSTOP)) {
+        qp->sock = PAL_SOCKET_NONE;
+        return VB_E_NOMEM;
+    }
     qp->state = SI_QP_RTS;
+    si_cq_activate(qp);
     (void)si_qp_progress(qp);
     return VB_OK;
-err:
-    leave_pollers(qp);
-    qp->sock = PAL_SOCKET_NONE;
-    return VB_E_NOMEM;
 }
 
 /* ---- posting ---- */
@@ -476,7 +477,8 @@ vb_status_t si_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr, const st
     } else if (qp->rx.is_stalled && q->done < q->posted) { /* a message waits for it */
         (void)si_qp_progress(qp);
         for (unsigned at = 0; at < SI_WHERE_COUNT && qp->state == SI_QP_RTS && !qp->rx.is_stalled; at++)
-            si_qp_sync(qp, (enum si_where)at);
+            if (qp->interest[at])
+                (void)si_qp_sync(qp, (enum si_where)at);
     }
     pal_mutex_unlock(&qp->lock);
     return st;

@@ -262,12 +262,15 @@ struct vb_qp {
     uint32_t number;
     struct pal_mutex lock; /* guards the rest */
     enum si_qp_state state;
-    struct vb_conn *conn;              /* written under link_lock, cm.lock and lock */
-    pal_socket sock;                   /* PAL_SOCKET_NONE when not attached */
-    struct vb_cm *cm;                  /* while attached */
-    unsigned interest[SI_WHERE_COUNT]; /* what the pollers were told; 0: not in it */
-    pal_atomic_bool is_active[2];      /* in the active set of send_cq, recv_cq; written under cq.lock */
-    uint32_t idle_polls[2];            /* poll_lock of send_cq, of recv_cq */
+    struct vb_conn *conn; /* written under link_lock, cm.lock and lock */
+    pal_socket sock;      /* PAL_SOCKET_NONE when not attached */
+    struct vb_cm *cm;     /* while attached */
+    /* What the pollers were told; 0: not in it. CQs get to know the socket when it is not looked at on every poll any
+     * more, or when somebody is about to sleep: each poller that knows it costs 0.1 us per packet in the kernel. */
+    unsigned interest[SI_WHERE_COUNT];
+    bool is_settled[SI_WHERE_COUNT]; /* taken out for good: nothing more will come */
+    pal_atomic_bool is_active[2];    /* in the active set of send_cq, recv_cq; written under cq.lock */
+    uint32_t idle_polls[2];          /* poll_lock of send_cq, of recv_cq */
     bool with_crc, may_send;
     bool holds_receives; /* ended in order: receives are flushed by the stop */
     bool skips_send; /* the first FPDU may be a Send that only says "ready" (RFC 6581) and takes no receive */
@@ -413,7 +416,6 @@ bool si_window_invalidate_stag(struct vb_qp *qp, uint32_t stag); /* by the peer:
 
 /* ---- cq.c */
 void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, const struct vb_wc *wc);
-bool si_cq_attach(struct vb_qp *qp);   /* qp.lock: into the pollers */
 void si_cq_forget(struct vb_qp *qp);   /* no locks: out of active sets and rings, for the destroy */
 void si_cq_activate(struct vb_qp *qp); /* qp.lock: look at it on the next polls, if there is room */
 
@@ -439,7 +441,8 @@ struct si_end {
 void si_qp_end(struct vb_qp *qp, const struct si_end *e);
 void si_qp_left(struct vb_qp *qp, enum pal_net how); /* the stream has ended */
 void si_qp_stop_locked(struct vb_qp *qp);
-void si_qp_sync(struct vb_qp *qp, enum si_where at); /* tell a poller what the QP waits for */
+/* Tell a poller what the QP waits for; false: it cannot be told. */
+bool si_qp_sync(struct vb_qp *qp, enum si_where at);
 /* After a poller named the QP and it was driven: see to it that the poller does not name it in vain for ever. */
 void si_qp_settle(struct vb_qp *qp, enum si_where at, unsigned ready);
 vb_status_t si_qp_attach(struct vb_qp *qp,

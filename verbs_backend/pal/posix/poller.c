@@ -111,8 +111,9 @@ unsigned pal_poller_poll(struct pal_poller *p, struct pal_ready *out, unsigned m
 
 void pal_poller_watch(struct pal_poller *p, bool on)
 {
+    /* Out of the set, not just masked: a masked member is still visited for every packet. */
     if (pal_swap_acq_rel(&p->is_watching, on) != on)
-        (void)put(p->outer_fd, p->sockets_fd, EPOLL_CTL_MOD, on ? (uint32_t)EPOLLIN : 0);
+        (void)put(p->outer_fd, p->sockets_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, EPOLLIN);
 }
 
 void pal_poller_signal(struct pal_poller *p)
