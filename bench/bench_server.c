@@ -14,7 +14,7 @@ struct server {
     const struct bench_layer_ops *ops;
     struct bench_layer *layer;
     struct bench_ep *ep; /* NULL for connect */
-    bool must_poll;      /* verbs without a device: what the client does to our memory, this thread carries out */
+    bool must_poll; /* verbs without a device: what the client does to our memory, this thread carries out */
 };
 
 static bool hear_hello(struct server *s)

@@ -6,7 +6,6 @@
 #include "ports.h"
 #include "si.h"
 
-#define HELLO_MS  10000u /* a peer that connected says who it is; one that was accepted confirms */
 #define REPLY_MS  60000u /* the accepting consumer may take its time */
 #define LINGER_MS 1000u  /* our side has ended: how long the peer may take to end its own */
 
@@ -38,14 +37,14 @@ void si_conn_watch(struct vb_conn *c, unsigned what)
     c->interest = what;
 }
 
-static void drop_socket(struct vb_conn *c)
+void si_conn_drop_socket(struct vb_conn *c)
 {
     si_conn_watch(c, 0);
     pal_socket_close(c->sock);
     c->sock = PAL_SOCKET_NONE;
 }
 
-static void set_deadline(struct vb_conn *c, uint32_t ms)
+void si_conn_deadline(struct vb_conn *c, uint32_t ms)
 {
     c->deadline_ns = ms ? pal_now_ns() + (uint64_t)ms * 1000000 : 0;
     si_cm_deadline(c->cm);
@@ -56,7 +55,7 @@ void si_conn_free(struct vb_conn *c)
     struct vb_conn **at = &c->cm->conns;
     si_conn_drop_signals(c);
     si_cm_drop_events(c);
-    drop_socket(c);
+    si_conn_drop_socket(c);
     if (c->listener)
         c->listener->hellos--;
     while (*at != c)
@@ -90,7 +89,7 @@ static bool send_hello(struct vb_conn *c, struct mpa_hello *h, enum si_map_kind 
     return pal_socket_send(c->sock, &iov, 1, &sent) == PAL_NET_OK && sent == iov.bytes;
 }
 
-static bool send_reply(struct vb_conn *c, enum si_map_kind kind, const void *data, uint16_t bytes)
+bool si_conn_reply(struct vb_conn *c, enum si_map_kind kind, const void *data, uint16_t bytes)
 {
     struct mpa_hello h = {
         .is_reply = true, .is_reject = kind != SI_MAP_ACCEPT, .is_enhanced = c->is_enhanced};
@@ -146,14 +145,14 @@ static enum got read_hello(struct vb_conn *c, bool want_reply, struct mpa_hello 
 
 static void connect_failed(struct vb_conn *c, enum vb_cm_event_kind kind, vb_status_t st)
 {
-    drop_socket(c);
+    si_conn_drop_socket(c);
     c->state = SI_CONN_DOWN;
     c->deadline_ns = 0;
     si_cm_push(c, kind, st);
 }
 
 /* To the candidate c->candidate, or the next that does not refuse at once. */
-static void try_candidates(struct vb_conn *c)
+void si_conn_try(struct vb_conn *c)
 {
     const struct si_settings *set = &c->cm->be->set;
     const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
@@ -162,7 +161,7 @@ static void try_candidates(struct vb_conn *c)
     struct pal_addr from = si_to_pal(&c->local), to = si_to_pal(&c->remote);
     const unsigned count = c->is_mapped ? SI_PORT_CANDIDATES : 1;
     from.port = 0;
-    drop_socket(c);
+    si_conn_drop_socket(c);
     c->state = SI_CONN_TCP;
     c->hello_at = 0;
     for (; c->candidate < count; c->candidate++) {
@@ -171,7 +170,7 @@ static void try_candidates(struct vb_conn *c)
         const enum pal_net st = pal_socket_connect(&from, &to, &tuning, &c->sock);
         if (st == PAL_NET_OK) {
             si_conn_watch(c, PAL_WRITABLE);
-            set_deadline(c, c->timeout_ms);
+            si_conn_deadline(c, c->timeout_ms);
             return;
         }
         if (st != PAL_NET_REFUSED) {
@@ -185,7 +184,7 @@ static void try_candidates(struct vb_conn *c)
 static void not_here(struct vb_conn *c)
 {
     c->candidate++;
-    try_candidates(c);
+    si_conn_try(c);
 }
 
 static void tcp_outcome(struct vb_conn *c)
@@ -214,15 +213,15 @@ static void tcp_outcome(struct vb_conn *c)
     }
     c->state = SI_CONN_REPLY;
     si_conn_watch(c, PAL_READABLE);
-    set_deadline(c, REPLY_MS);
+    si_conn_deadline(c, REPLY_MS);
 }
 
-static uint8_t lower(uint8_t wanted, uint16_t other)
+uint8_t si_depth(uint8_t wanted, uint16_t other)
 {
     return other < wanted ? (uint8_t)other : wanted;
 }
 
-static vb_status_t give_to_qp(struct vb_conn *c)
+vb_status_t si_conn_give(struct vb_conn *c)
 {
     vb_status_t st = VB_E_STATE; /* its owner stopped or destroyed it meanwhile */
     if (!c->qp)
@@ -241,8 +240,8 @@ static void accepted_by_peer(struct vb_conn *c, const struct mpa_hello *h)
     }
     c->with_crc = c->with_crc || h->wants_crc;
     if (h->is_enhanced) {
-        c->read_out = lower(c->read_out, h->ird);
-        c->read_in = lower(c->read_in, h->ord);
+        c->read_out = si_depth(c->read_out, h->ird);
+        c->read_in = si_depth(c->read_in, h->ord);
         if (h->is_peer_to_peer)
             c->rtr = h->rtr_write                     ? RDMAP_WRITE + 1
                      : h->rtr_read && c->read_out > 0 ? RDMAP_READ_REQUEST + 1
@@ -253,7 +252,7 @@ static void accepted_by_peer(struct vb_conn *c, const struct mpa_hello *h)
     si_conn_watch(c, 0);
     c->deadline_ns = 0;
     c->state = SI_CONN_UP;
-    const vb_status_t st = give_to_qp(c);
+    const vb_status_t st = si_conn_give(c);
     if (st == VB_OK)
         si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
     else
@@ -284,7 +283,7 @@ static void read_reply(struct vb_conn *c)
         bytes = (uint16_t)(bytes - SI_MAP_BYTES);
     } else if (h.is_reject && h.revision < c->revision) { /* RFC 6581 7: an older peer; ask again as it can */
         c->revision = h.revision;
-        try_candidates(c);
+        si_conn_try(c);
         return;
     }
     c->in_bytes = bytes < SI_MAX_DATA ? bytes : SI_MAX_DATA; /* more than any consumer of ours sends: cut */
@@ -318,7 +317,7 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
     }
     c->local = si_from_pal(&local);
     c->remote = si_from_pal(&remote);
-    set_deadline(c, HELLO_MS);
+    si_conn_deadline(c, SI_HELLO_MS);
     si_conn_watch(c, PAL_READABLE);
     read_request(c); /* mostly it is there */
 }
@@ -326,7 +325,7 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
 /* Refuse somebody of whom nobody above knows. */
 static void turn_away(struct vb_conn *c, enum si_map_kind kind)
 {
-    (void)send_reply(c, kind, NULL, 0);
+    (void)si_conn_reply(c, kind, NULL, 0);
     pal_socket_finish(c->sock);
     si_conn_free(c);
 }
@@ -348,8 +347,8 @@ static void read_request(struct vb_conn *c)
     c->revision = h.revision;
     c->is_enhanced = h.is_enhanced;
     c->with_crc = h.wants_crc || c->cm->be->set.wants_crc;
-    c->read_in = lower(SI_MAX_READS, h.is_enhanced ? h.ord : SI_MAX_READS);
-    c->read_out = lower(SI_MAX_READS, h.is_enhanced ? h.ird : SI_MAX_READS);
+    c->read_in = si_depth(SI_MAX_READS, h.is_enhanced ? h.ord : SI_MAX_READS);
+    c->read_out = si_depth(SI_MAX_READS, h.is_enhanced ? h.ird : SI_MAX_READS);
     if (c->is_mapped) {
         c->is_mapped = si_map_decode(data, bytes, &m) && m.kind == SI_MAP_CONNECT;
         if (c->is_mapped) {
@@ -388,7 +387,7 @@ static void withdrawn(struct vb_conn *c)
         si_conn_free(c);
         return;
     }
-    drop_socket(c);
+    si_conn_drop_socket(c);
     c->state = SI_CONN_DOWN;
     si_cm_push(c, VB_CM_WITHDRAWN, VB_E_RESET);
 }
@@ -397,7 +396,7 @@ static void withdrawn(struct vb_conn *c)
 
 static void closed(struct vb_conn *c)
 {
-    drop_socket(c);
+    si_conn_drop_socket(c);
     c->state = SI_CONN_DOWN;
     c->deadline_ns = 0;
     si_cm_push(c, VB_CM_DISCONNECTED, VB_OK);
@@ -447,7 +446,7 @@ static void begin_close(struct vb_conn *c)
         return;
     }
     c->state = SI_CONN_CLOSING;
-    set_deadline(c, LINGER_MS);
+    si_conn_deadline(c, LINGER_MS);
     closing_step(c);
 }
 
@@ -514,196 +513,4 @@ void si_conn_expired(struct vb_conn *c)
     case SI_CONN_UP:
     case SI_CONN_DOWN: break;
     }
-}
-
-/* ---- operations ---- */
-
-vb_status_t si_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context, struct vb_conn **out)
-{
-    if (!si_is_local(local))
-        return VB_E_ADDRNOTAVAIL;
-    pal_mutex_lock(&cm->lock);
-    struct vb_conn *c = si_conn_new(cm);
-    if (c) {
-        c->is_active = true;
-        c->context = context;
-        c->local = *local;
-        *out = c;
-    }
-    pal_mutex_unlock(&cm->lock);
-    return c ? VB_OK : VB_E_NOMEM;
-}
-
-static void stop_qp(struct vb_conn *c)
-{
-    if (!c->qp)
-        return;
-    pal_mutex_lock(&c->qp->lock);
-    si_qp_stop_locked(c->qp);
-    pal_mutex_unlock(&c->qp->lock);
-    si_conn_take_signals(c);
-}
-
-void si_conn_destroy(struct vb_conn *c)
-{
-    struct vb_cm *cm = c->cm;
-    struct vb_backend *be = cm->be;
-    pal_mutex_lock(&be->link_lock);
-    pal_mutex_lock(&cm->lock);
-    stop_qp(c);
-    if (c->qp) {
-        pal_mutex_lock(&c->qp->lock);
-        c->qp->conn = NULL;
-        pal_mutex_unlock(&c->qp->lock);
-        c->qp = NULL;
-    }
-    si_conn_take_signals(c); /* of a QP that was destroyed before */
-    if (c->state == SI_CONN_REQUEST) {
-        (void)send_reply(c, SI_MAP_REJECT, NULL, 0);
-        pal_socket_finish(c->sock);
-    }
-    si_conn_free(c);
-    si_cm_deadline(cm);
-    pal_mutex_unlock(&cm->lock);
-    pal_mutex_unlock(&be->link_lock);
-}
-
-void si_conn_set_context(struct vb_conn *conn, void *context)
-{
-    pal_mutex_lock(&conn->cm->lock);
-    conn->context = context;
-    pal_mutex_unlock(&conn->cm->lock);
-}
-
-void si_conn_addrs(const struct vb_conn *conn, struct vb_addr *local, struct vb_addr *remote)
-{
-    pal_mutex_lock(&conn->cm->lock);
-    *local = conn->local;
-    *remote = conn->remote;
-    pal_mutex_unlock(&conn->cm->lock);
-}
-
-vb_status_t si_conn_bind_qp(struct vb_conn *c, struct vb_qp *qp)
-{
-    struct vb_backend *be = c->cm->be;
-    vb_status_t st = VB_E_STATE;
-    if (qp->be != be)
-        return VB_E_INVAL;
-    pal_mutex_lock(&be->link_lock);
-    pal_mutex_lock(&c->cm->lock);
-    pal_mutex_lock(&qp->lock);
-    if (!c->qp && !qp->conn && qp->state == SI_QP_RESET) {
-        if (c->state == SI_CONN_IDLE || c->state == SI_CONN_REQUEST) {
-            c->qp = qp;
-            qp->conn = c;
-            qp->state = SI_QP_INIT;
-            st = VB_OK;
-        } else if (!c->is_active && c->state == SI_CONN_DOWN) {
-            st = VB_E_RESET;
-        }
-    }
-    pal_mutex_unlock(&qp->lock);
-    pal_mutex_unlock(&c->cm->lock);
-    pal_mutex_unlock(&be->link_lock);
-    return st;
-}
-
-static bool has_fresh_qp(struct vb_conn *c)
-{
-    if (!c->qp)
-        return false;
-    pal_mutex_lock(&c->qp->lock);
-    const bool is = c->qp->state == SI_QP_INIT;
-    pal_mutex_unlock(&c->qp->lock);
-    return is;
-}
-
-vb_status_t si_conn_connect(struct vb_conn *c, const struct vb_addr *remote, const struct vb_conn_params *p)
-{
-    const struct si_settings *set = &c->cm->be->set;
-    vb_status_t st = VB_OK;
-    pal_mutex_lock(&c->cm->lock);
-    if (!c->is_active || c->state != SI_CONN_IDLE || !has_fresh_qp(c)) {
-        st = VB_E_STATE;
-    } else if (p->data_bytes > SI_MAX_DATA || remote->family != c->local.family) {
-        st = VB_E_INVAL;
-    } else {
-        c->remote = *remote;
-        c->is_mapped = !set->has_plain_ports;
-        c->with_crc = set->wants_crc;
-        c->revision = set->revision;
-        c->read_in = lower(p->read_in, SI_MAX_READS);
-        c->read_out = lower(p->read_out, SI_MAX_READS);
-        if (p->data_bytes)
-            memcpy(c->out_data, p->data, p->data_bytes);
-        c->out_bytes = p->data_bytes;
-        /* for the address, and for the route: TCP finds both in one go */
-        c->timeout_ms = p->timeout_ms ? (p->timeout_ms > UINT32_MAX / 2 ? UINT32_MAX : 2 * p->timeout_ms) : 1;
-        try_candidates(c);
-    }
-    pal_mutex_unlock(&c->cm->lock);
-    return st;
-}
-
-vb_status_t si_conn_accept(struct vb_conn *c, const struct vb_conn_params *p)
-{
-    vb_status_t st = VB_OK;
-    pal_mutex_lock(&c->cm->lock);
-    if (!c->is_active && c->state == SI_CONN_DOWN) {
-        st = VB_E_RESET;
-    } else if (c->state != SI_CONN_REQUEST || !has_fresh_qp(c)) {
-        st = VB_E_STATE;
-    } else if (p->data_bytes > SI_MAX_DATA) {
-        st = VB_E_INVAL;
-    } else {
-        c->read_in = lower(p->read_in, c->read_in);
-        c->read_out = lower(p->read_out, c->read_out);
-        if (c->rtr == RDMAP_READ_REQUEST + 1 && !c->read_in)
-            c->read_in = 1; /* the peer offered nothing else, and it is a read */
-        si_conn_watch(c, 0);
-        st = send_reply(c, SI_MAP_ACCEPT, p->data, p->data_bytes) ? VB_OK : VB_E_RESET;
-        if (st == VB_OK) {
-            c->state = c->is_p2p ? SI_CONN_ACCEPTED : SI_CONN_UP;
-            st = give_to_qp(c);
-        }
-        if (st != VB_OK) {
-            drop_socket(c);
-            c->state = SI_CONN_DOWN;
-        } else if (c->state == SI_CONN_ACCEPTED) {
-            si_conn_watch(c, PAL_READABLE);
-            set_deadline(c, HELLO_MS);
-        } else { /* revision 1 has no confirmation */
-            si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
-        }
-    }
-    pal_mutex_unlock(&c->cm->lock);
-    return st;
-}
-
-vb_status_t si_conn_reject(struct vb_conn *c, const void *data, uint16_t data_bytes)
-{
-    vb_status_t st = VB_OK;
-    pal_mutex_lock(&c->cm->lock);
-    if (!c->is_active && c->state == SI_CONN_DOWN) {
-        st = VB_E_RESET;
-    } else if (c->state != SI_CONN_REQUEST) {
-        st = VB_E_STATE;
-    } else if (data_bytes > SI_MAX_DATA) {
-        st = VB_E_INVAL;
-    } else {
-        (void)send_reply(c, SI_MAP_REJECT, data,
-                         data_bytes); /* fails when the peer has gone: it needs no answer */
-        pal_socket_finish(c->sock);
-        si_conn_watch(c, 0);
-        c->state = SI_CONN_DOWN;
-    }
-    pal_mutex_unlock(&c->cm->lock);
-    return st;
-}
-
-void si_conn_disconnect(struct vb_conn *c)
-{
-    pal_mutex_lock(&c->cm->lock);
-    stop_qp(c);
-    pal_mutex_unlock(&c->cm->lock);
 }

@@ -25,6 +25,7 @@
 #include "pal/socket.h"
 #include "pal/thread.h"
 #include "pal/time.h"
+#include "ports.h"
 #include "rdmap.h"
 #include "settings.h"
 #include "vb_ops.h"
@@ -314,43 +315,41 @@ enum si_watch_kind { SI_WATCH_CONN, SI_WATCH_LISTENER };
 
 struct vb_conn {
     struct vb_head head;
-    enum si_watch_kind watch; /* second: a poller's tag may be a conn or a listener */
     struct vb_cm *cm;
     struct vb_conn *next;
     void *context;
     struct vb_listener *listener; /* of a request that was not delivered yet */
-    struct vb_addr local, remote;
-    bool is_active;
-    enum si_conn_state state;
-    pal_socket sock;
-    bool is_in_poller;
-    unsigned interest;
     struct vb_qp *qp;
-    uint64_t deadline_ns; /* 0 = none */
+    uint64_t deadline_ns;     /* 0 = none */
+    enum si_watch_kind watch; /* its address is the poller's tag: a conn's or a listener's */
+    enum si_conn_state state;
+    struct vb_addr local, remote;
+    pal_socket sock;
+    unsigned interest; /* what the cm's poller was told */
+    bool is_active, is_in_poller;
+    bool is_ready;     /* in the queue of its cm */
+    bool has_said_end; /* DISCONNECTED or FAILED was reported */
     /* handshake */
-    uint32_t timeout_ms;
-    uint8_t hello[MPA_HELLO_MAX];
-    size_t hello_bytes, hello_at;
-    unsigned candidate;
-    uint8_t revision;
     bool is_mapped, with_crc, is_p2p, is_enhanced;
+    uint8_t revision;
     uint8_t rtr; /* enum rdmap_opcode + 1 of the ready-to-receive message; 0 = none */
     uint8_t read_in, read_out;
-    uint8_t out_data[SI_MAX_DATA], in_data[SI_MAX_DATA];
     uint16_t out_bytes, in_bytes;
+    uint32_t timeout_ms;
+    unsigned candidate;
+    size_t hello_at;
+    uint8_t out_data[SI_MAX_DATA], in_data[SI_MAX_DATA];
+    uint8_t hello[MPA_HELLO_MAX];
     /* events that vb_cm_poll() has not returned */
-    struct si_pending pending[4];
     unsigned pending_count;
+    struct si_pending pending[4];
     struct vb_conn *ready_next;
-    bool is_ready;
-    bool has_said_end; /* DISCONNECTED or FAILED was reported */
     /* handed over by the QP; cm.signal_lock */
-    uint32_t signals;
     struct vb_conn *signal_next;
-    bool is_signalled;
     uint8_t *tail; /* rest of the FPDU that was cut, and the Terminate; malloc'd */
     size_t tail_bytes, tail_at;
-    bool saw_eof, has_finished;
+    uint32_t signals;
+    bool is_signalled, saw_eof, has_finished;
 };
 
 struct vb_listener {
@@ -473,6 +472,15 @@ void si_conn_signals(struct vb_conn *c, uint32_t signals);
 void si_conn_expired(struct vb_conn *c);
 void si_conn_watch(struct vb_conn *c, unsigned what); /* 0 = not at all */
 void si_conn_accepted(struct vb_listener *l, pal_socket s);
+
+#define SI_HELLO_MS 10000u /* a peer that connected says who it is; one that was accepted confirms */
+void si_conn_deadline(struct vb_conn *c, uint32_t ms); /* 0 = none */
+void si_conn_drop_socket(struct vb_conn *c);
+bool si_conn_reply(struct vb_conn *c, enum si_map_kind kind, const void *data, uint16_t bytes);
+void si_conn_try(
+    struct vb_conn *c); /* to the candidate c->candidate, or the next that does not refuse at once */
+vb_status_t si_conn_give(struct vb_conn *c); /* the socket to the QP */
+uint8_t si_depth(uint8_t wanted, uint16_t other);
 
 /* ---- Operations of the table, by file. */
 vb_status_t si_pd_create(struct vb_dev *dev, struct vb_pd **out);
