@@ -40,6 +40,8 @@ void ct_env_hold_module(void)
 
 void ct_env_release_module(void)
 {
+    if (!ct.is_loop)
+        return; /* the verbs of a device are linked in: ct.vb stays */
     if (module != NULL)
         dlclose(module);
     module = NULL;

@@ -270,7 +270,7 @@ static void w05_a_descriptor_works_from_anywhere_and_tells_nothing_about_the_hea
         memset(moved, 0, sizeof moved); /* needed during the call only */
         ct_done(p.a.c, &ov, 0);
     }
-    ct_arrived(&p.a, &p.b); /* a write under way would find the key dead */
+    ct_arrived(&p.a, &p.b);                   /* a write under way would find the key dead */
     for (int shift = 1; shift < 8; shift++) { /* and deregistration finds it by content */
         ct_ok(sw_deregister_rdma(p.b.c, &d[0]));
         ct_expose(&p.b, memory, 4096, MEM_WRITE, &d[0]);
