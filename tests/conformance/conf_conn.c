@@ -2,6 +2,8 @@
  * behind. */
 #include "conf.h"
 
+#include "pal/socket.h"
+
 #include <dirent.h> /* counting open descriptors; skipped where the system has no /proc */
 
 /* ---- listening ---- */
@@ -19,6 +21,27 @@ static void listening_with_port_zero_gets_a_port_of_its_own(void **state)
     assert_true(a1.port != 0 && a2.port != 0 && a1.port != a2.port);
     vb_listener_destroy(one);
     vb_listener_destroy(two);
+}
+
+/* vb.h: an application owns the port of its listener in TCP, so one that is taken there already is never wanted. */
+static void a_port_that_the_backend_chose_cannot_be_had_in_tcp(void **state)
+{
+    (void)state;
+    struct vb_listener *l = NULL;
+    struct vb_addr at;
+    pal_socket s = PAL_SOCKET_NONE;
+#ifdef WSD_TEST_LOOP
+    print_message("           the loop backend's ports are its own, beyond those of TCP\n");
+    skip();
+#endif
+    assert_ok(vb_listen(g.cm, &g.addr, 4, NULL, &l));
+    vb_listener_addr(l, &at);
+    struct pal_addr tcp = {.family = at.family == VB_AF_IPV6 ? 6 : 4, .port = at.port, .scope = at.scope};
+    memcpy(tcp.ip, at.ip, sizeof tcp.ip);
+    assert_int_equal(pal_socket_reserve(&tcp, &s), PAL_NET_INUSE);
+    vb_listener_destroy(l);
+    assert_int_equal(pal_socket_reserve(&tcp, &s), PAL_NET_OK);
+    pal_socket_close(s);
 }
 
 static void listening_twice_on_a_port_is_refused_until_the_first_is_gone(void **state)
@@ -620,6 +643,7 @@ static void queued_requests_of_a_destroyed_listener_are_refused(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(listening_with_port_zero_gets_a_port_of_its_own),
+    cmocka_unit_test(a_port_that_the_backend_chose_cannot_be_had_in_tcp),
     cmocka_unit_test(listening_twice_on_a_port_is_refused_until_the_first_is_gone),
     cmocka_unit_test(listening_or_connecting_from_a_foreign_address_is_refused),
     CONF_TEST_BARE(a_listener_on_any_address_gets_requests_with_the_real_one),

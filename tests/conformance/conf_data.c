@@ -205,19 +205,24 @@ static void a_bad_request_in_a_chain_lets_those_before_it_through(void **state)
 {
     struct conf_pair *p = *state;
     struct vb_send_wr wr[3];
-    struct vb_sge sge = conf_sge(&p->a, 0, 8);
+    const uint32_t too_many = p->a.caps.send_sge + 1;
+    struct vb_sge *sge = calloc(too_many, sizeof *sge); /* all there: a hook may look at them */
     const struct vb_send_wr *bad;
+    assert_non_null(sge);
+    for (uint32_t i = 0; i < too_many; i++)
+        sge[i] = conf_sge(&p->a, 0, 8);
     for (unsigned i = 0; i < 3; i++)
         wr[i] = (struct vb_send_wr){.next = i < 2 ? &wr[i + 1] : NULL,
                                     .id = i,
-                                    .sge = &sge,
+                                    .sge = sge,
                                     .sge_count = 1,
                                     .op = VB_WR_SEND,
                                     .flags = VB_WR_SIGNALED};
-    wr[1].sge_count = p->a.caps.send_sge + 1;
+    wr[1].sge_count = too_many;
     post_receives(&p->b, 2, 0);
     assert_int_equal(conf_post(&p->a, wr, &bad), VB_E_INVAL);
     assert_ptr_equal(bad, &wr[1]);
+    free(sge);
     conf_expect(&p->a, CONF_SEND, 0, VB_OK);
     conf_expect(&p->b, CONF_RECV, 0, VB_OK);
     conf_quiet(&p->b, CONF_RECV);
