@@ -208,7 +208,8 @@ static inline void wsd_op_list_push(struct wsd_op_list *l, struct wsd_op *op)
 }
 static inline struct wsd_op *wsd_op_list_pop(struct wsd_op_list *l)
 {
-    struct wsd_op *op = l->head;
+    struct wsd_op *op =
+        l->head; /* NOLINT(clang-analyzer-core.NullDereference): lists are members, never NULL */
     if (op) {
         l->head = op->next;
         if (!l->head)

@@ -227,7 +227,7 @@ bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const s
 
 static bool private_done_locked(struct wsd_chan *c, struct wsd_private_buf *b, const struct vb_wc *wc)
 {
-    c->private_posted--;
+    c->private_posted--; /* NOLINT(clang-analyzer-core.NullDereference): a posted buffer has an owner */
     if (wc->status == VB_OK) {
         b->arrived_bytes = wc->bytes;
         struct wsd_op *op = wsd_op_list_pop(&c->private_wait);

@@ -131,6 +131,7 @@ static struct wsd_op *op_of(const struct vb_send_wr *w)
 static struct wsd_op *first_unstarted(const struct vb_send_wr *first, const struct vb_send_wr *bad)
 {
     const struct vb_send_wr *before = NULL;
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): a chain as build_locked() linked it ends with NULL */
     for (const struct vb_send_wr *w = first; w && w != bad; w = w->next)
         before = w;
     while (bad && before && op_of(bad) == op_of(before))

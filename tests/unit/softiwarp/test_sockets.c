@@ -87,7 +87,7 @@ static void bytes_are_gathered_and_scattered_in_order(void **state)
         assert_int_equal(done, 8);
         assert_memory_equal(one, "abc", 3);
         assert_memory_equal(two, "defgh", 5);
-        struct pal_addr la, ra, lb, rb;
+        struct pal_addr la = {0}, ra = {0}, lb = {0}, rb = {0};
         assert_true(pal_socket_addrs(p.a, &la, &ra) && pal_socket_addrs(p.b, &lb, &rb));
         assert_int_equal(la.port, rb.port);
         assert_int_equal(ra.port, p.at.port);
@@ -100,7 +100,7 @@ static void bytes_are_gathered_and_scattered_in_order(void **state)
 static void a_full_connection_says_again_and_an_ended_one_eof_or_reset(void **state)
 {
     (void)state;
-    struct pair p;
+    struct pair p = {.listener = PAL_SOCKET_NONE, .a = PAL_SOCKET_NONE, .b = PAL_SOCKET_NONE};
     static char block[65536];
     struct pal_iov iov = {block, sizeof block};
     size_t done, sent = 0;
@@ -129,7 +129,7 @@ static void a_full_connection_says_again_and_an_ended_one_eof_or_reset(void **st
 static void failures_have_names(void **state)
 {
     (void)state;
-    struct pair p;
+    struct pair p = {.listener = PAL_SOCKET_NONE, .a = PAL_SOCKET_NONE, .b = PAL_SOCKET_NONE};
     pal_socket s;
     enum pal_net st;
     assert_true(open_pair(&p, 4));
@@ -183,7 +183,7 @@ static bool waits(const struct pal_poller *p, int ms)
 static void the_waitable_follows_sockets_signals_deadlines_and_what_lies_beside(void **state)
 {
     (void)state;
-    struct pair p;
+    struct pair p = {.listener = PAL_SOCKET_NONE, .a = PAL_SOCKET_NONE, .b = PAL_SOCKET_NONE};
     struct pal_wakeup *beside = pal_wakeup_create();
     struct pal_poller *set = pal_poller_create(pal_wakeup_waitable(beside));
     struct pal_ready ready[4];

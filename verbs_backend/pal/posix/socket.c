@@ -266,7 +266,7 @@ void pal_socket_close(pal_socket s)
 
 bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *remote)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
     socklen_t room = sizeof ss;
     if (local && (getsockname(s, (struct sockaddr *)&ss, &room) != 0 ||
                   !pal_from_sockaddr((struct sockaddr *)&ss, local)))
