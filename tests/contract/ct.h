@@ -211,6 +211,10 @@ struct sw_companion *ct_bound(struct fixture *f);  /* and WSPBind */
 /* WSPConnect under way; finish with ct_finish_connect(). */
 struct sw_companion *ct_start_connect(struct fixture *f, const struct sw_listener *l);
 void ct_finish_connect(struct sw_companion *c);
+/* The connect was refused, and the switch does not fall back. On siw it may have timed out instead, and then it does: when
+ * the refusal and the end of the TCP connection arrive together, siw looks at neither (siw_cm_llp_data_ready() wants the
+ * socket established; Linux 6.1, once in some hundred refusals). */
+void ct_was_refused(int error, bool falls_back);
 /* Connect and accept, nothing more. */
 void ct_connect(struct fixture *f, struct sw_companion **connector, struct sw_companion **acceptor);
 int ct_accept(struct fixture *f, struct sw_listener *l, uint32_t timeout_ms, struct sw_companion **out);

@@ -176,10 +176,14 @@ static bool ends(struct pair *p, struct side *s, uint64_t round, bool is_first)
     }
     TRY(sw_close(s->c));
     s->c = NULL;
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
+    uint64_t deadline = pal_now_ns() + (uint64_t)ct.wait_ms * 1000000u;
     for (unsigned i = s->next_recv; i < RECEIVES; i++) {
         int error = 0;
-        if (!sw_overlapped_result(&s->recv[i], NULL, &error) ||
-            (error != WSA_OPERATION_ABORTED && error != WSAECONNRESET))
+        bool is_over;
+        while (!(is_over = sw_overlapped_result(&s->recv[i], NULL, &error)) && pal_now_ns() < deadline)
+            pal_thread_yield();
+        if (!is_over || (error != WSA_OPERATION_ABORTED && error != WSAECONNRESET))
             return fails(p, round, "a receive that was pending at the close", error);
     }
     return true;
