@@ -49,6 +49,7 @@ static bool run_init(struct bw_run *b, struct bench_run_args *a, bool is_client)
 
     memset(b, 0, sizeof *b);
     b->args = a;
+    a->ep->rx_bytes = is_client ? CREDIT_BYTES : a->size;
     b->window = receives;
     b->every = receives / 2;
     b->peer_pieces = 1;

@@ -1,4 +1,4 @@
-/* bench_ep.c - what raw and SAN endpoints share: memory, patience, draining, the frame around upcalls. */
+/* bench_ep.c - what all endpoints share: memory, patience, draining, the frame around upcalls. */
 #include "bench_ep.h"
 
 #include <string.h>
@@ -9,7 +9,10 @@
 
 const struct bench_layer_ops *bench_layer_of(unsigned kind)
 {
-    return kind == BENCH_RAW ? &bench_raw_layer : &bench_san_layer;
+    static const struct bench_layer_ops *const layers[BENCH_LAYERS] = {&bench_raw_layer, &bench_san_layer,
+                                                                       &bench_tcp_layer, &bench_unix_layer};
+
+    return layers[kind];
 }
 
 static size_t memory_bytes(uint32_t pieces, uint32_t piece_bytes)

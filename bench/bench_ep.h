@@ -1,7 +1,7 @@
-/* bench_ep.h - a connection as the measuring loops see it; raw verbs and the SAN provider stand behind the
- * same table.
- * Layer:   bench. Loops (bench_lat.c, bench_bw.c ...) call the inline functions at the end; bench_raw.c and
- *          bench_san.c implement the table. That the loops cannot tell the layers apart is what makes the
+/* bench_ep.h - a connection as the measuring loops see it; raw verbs, the SAN provider and stream sockets stand
+ * behind the same table.
+ * Layer:   bench. Loops (bench_lat.c, bench_bw.c ...) call the inline functions at the end; bench_raw.c, bench_san.c
+ *          and bench_sock.c implement the table. That the loops cannot tell the layers apart is what makes the
  *          ratio san / raw honest.
  * Slots:   operations live in two rings, receives (rx) and everything started here (tx). A slot is posted,
  *          then asked for until it is done, then free. Slots are used in ring order and each ring completes
@@ -47,6 +47,8 @@ struct bench_device {
     char transport[16];
     uint32_t mtu_bytes;
     char address[VB_ADDR_TEXT_BYTES];
+    char backend[256]; /* empty: no verbs below */
+    char backend_why[640];
 };
 
 struct bench_ep;
@@ -91,6 +93,7 @@ struct bench_ep {
     uint64_t tx_ended;  /* and found done */
     uint64_t tx_goal;   /* raw with cq_mod > 1: the operation that ends the run always gives a completion */
     uint8_t write_seq;  /* last byte of the latest write, lat */
+    uint32_t rx_bytes;  /* of each message that comes in this run: streams do not tell where one ends */
 
     /* Upcalls. */
     bench_done_fn done;
@@ -109,7 +112,7 @@ struct bench_ep {
         shares_cpu; /* while there is nothing, let others run: bandwidth, where a soft device has work of its own */
 };
 
-/* A layer: raw or san. One per process side; connections are made of it. */
+/* A layer: raw, san, tcp or unix. One per process side; connections are made of it. */
 struct bench_layer;
 struct bench_layer_config {
     const struct bench_options *options;
@@ -133,10 +136,10 @@ struct bench_layer_ops {
      * readable. */
     bool (*serve_connects)(struct bench_layer *l, struct bench_control *control);
 };
-extern const struct bench_layer_ops bench_raw_layer, bench_san_layer;
+extern const struct bench_layer_ops bench_raw_layer, bench_san_layer, bench_tcp_layer, bench_unix_layer;
 const struct bench_layer_ops *bench_layer_of(unsigned kind);
 
-/* --- common parts of both layers (bench_ep.c) ----------------------------------------------------------- */
+/* --- common parts of all layers (bench_ep.c) ----------------------------------------------------------- */
 
 bool bench_ep_init(struct bench_ep *ep, const struct bench_ep_ops *ops, const struct bench_ep_config *c,
                    struct bench_error *err); /* allocates memory */

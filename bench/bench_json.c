@@ -67,7 +67,8 @@ static void put_environment(FILE *f, const struct bench_report *r)
     put_member(f, "    ", "address", r->local.address, ",\n");
     put_member(f, "    ", "remote_device", r->remote.device, ",\n");
     put_member(f, "    ", "remote_address", r->remote.address, ",\n");
-    put_member(f, "    ", "backend", r->options->backend[0] != '\0' ? r->options->backend : "default", ",\n");
+    put_member(f, "    ", "backend", r->local.backend[0] != '\0' ? r->local.backend : "none", ",\n");
+    put_member(f, "    ", "backend_why", r->local.backend_why, ",\n");
     put_member(f, "    ", "host", u.nodename, ",\n");
     (void)snprintf(text, sizeof text, "%.100s %.120s", u.sysname, u.release);
     put_member(f, "    ", "kernel", text, ",\n");

@@ -332,8 +332,9 @@ static bool read_server(struct bench_run_args *a)
 
 /* --- entry points --------------------------------------------------------------------------------------- */
 
-static void set_goal(struct bench_run_args *a)
+static void prepare(struct bench_run_args *a)
 {
+    a->ep->rx_bytes = a->size;
     a->ep->tx_goal = a->ep->tx_begun + a->count;
 }
 
@@ -341,7 +342,7 @@ bool bench_lat_client(struct bench_run_args *a)
 {
     bool is_good;
 
-    set_goal(a);
+    prepare(a);
     if (a->test->op == BENCH_WRITE)
         hide_old_writes(a);
     if (a->test->notify == BENCH_UPCALL)
@@ -359,7 +360,7 @@ bool bench_lat_server(struct bench_run_args *a)
 {
     bool is_good;
 
-    set_goal(a);
+    prepare(a);
     if (a->test->op == BENCH_READ)
         is_good = read_server(a);
     else if (a->test->op == BENCH_WRITE)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const command_names[] = {"lat", "bw", "connect", "reg"};
-static const char *const layer_names[] = {"raw", "san"};
+static const char *const layer_names[] = {"raw", "san", "tcp", "unix"};
 static const char *const op_names[] = {"send", "write", "read"};
 static const char *const notify_names[] = {"poll", "upcall"};
 static const char *const wake_names[] = {"callback", "port"};
@@ -210,7 +210,7 @@ struct option_row {
 };
 
 static const struct option_row option_rows[] = {
-    {"layer", OPT_LAYER, true, "raw or san"},
+    {"layer", OPT_LAYER, true, "raw, san, tcp or unix"},
     {"op", OPT_OP, true, "send, write or read"},
     {"notify", OPT_NOTIFY, true, "poll or upcall"},
     {"wake", OPT_WAKE, true, "callback or port"},
@@ -339,10 +339,33 @@ static uint64_t largest_size(const struct bench_test *t)
     return largest;
 }
 
+/* Stream sockets carry bytes and no more. */
+static bool check_stream(const struct bench_test *t, struct bench_error *err)
+{
+    const char *layer = bench_layer_name(t->layer);
+
+    if (t->layer != BENCH_TCP && t->layer != BENCH_UNIX)
+        return true;
+    if (t->command == BENCH_REG)
+        return bench_fail(err, "reg is for --layer raw and san: --layer %s registers no memory", layer);
+    if (t->op != BENCH_SEND)
+        return bench_fail(err, "--op %s is for --layer raw and san: --layer %s has no RDMA, use --op send",
+                          bench_op_name(t->op), layer);
+    for (unsigned i = 0; i < t->size_count && t->command != BENCH_CONNECT; i++) {
+        if (t->sizes[i] == 0)
+            return bench_fail(
+                err, "size 0 is for --layer raw and san: on the byte stream of --layer %s it is nothing",
+                layer);
+    }
+    return true;
+}
+
 bool bench_test_check(const struct bench_test *t, struct bench_error *err)
 {
     if (!check_ranges(t))
         return bench_fail(err, "an option is out of range");
+    if (!check_stream(t, err))
+        return false;
     for (unsigned i = 0; i < t->size_count; i++) {
         if (t->sizes[i] > BENCH_SIZE_MAX)
             return bench_fail(err, "size %u is beyond 4M", t->sizes[i]);

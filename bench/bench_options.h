@@ -11,7 +11,7 @@
 #include "bench_error.h"
 
 enum bench_command { BENCH_LAT, BENCH_BW, BENCH_CONNECT, BENCH_REG, BENCH_COMMANDS };
-enum bench_layer_kind { BENCH_RAW, BENCH_SAN, BENCH_LAYERS };
+enum bench_layer_kind { BENCH_RAW, BENCH_SAN, BENCH_TCP, BENCH_UNIX, BENCH_LAYERS };
 enum bench_op { BENCH_SEND, BENCH_WRITE, BENCH_READ, BENCH_OPS };
 enum bench_notify { BENCH_POLL, BENCH_UPCALL, BENCH_NOTIFIES };
 enum bench_wake { BENCH_WAKE_CALLBACK, BENCH_WAKE_PORT, BENCH_WAKES };
@@ -52,8 +52,8 @@ struct bench_options {
     enum bench_role role;
     char host[256]; /* of the server */
     uint16_t port;
-    char addr[64];       /* local RDMA address, empty: first of the backend */
-    char backend[256];   /* empty: the best one compiled in; the provider's own default */
+    char addr[64]; /* local address, empty: first of the backend; tcp: where the client reached the server */
+    char backend[256];   /* empty: WSD_BACKEND, else the best one that has something to serve */
     char provider[1024]; /* library, empty: the switch looks for it */
     char json[1024];     /* file, empty: none */
     bool once;           /* server: serve one client */

@@ -33,6 +33,7 @@ struct raw_layer {
     struct vb_cq *bare_cq; /* of all connections that carry nothing */
     struct vb_addr local;  /* port 0 */
     struct vb_caps caps;
+    struct bench_device device;                 /* which backend and why */
     struct vb_conn *requests[RAW_REQUESTS_MAX]; /* not answered yet, oldest first */
     unsigned request_count;
 };

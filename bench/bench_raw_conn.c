@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_backend.h"
 #include "pal/time.h"
 
 struct bench_layer {
@@ -82,7 +83,6 @@ static void raw_close(struct bench_layer *layer)
 
 static bool raw_open(const struct bench_layer_config *c, struct bench_layer **out)
 {
-    const char *spec = c->options->backend[0] != '\0' ? c->options->backend : vb_backend_names()[0];
     struct bench_layer *layer = calloc(1, sizeof *layer);
     struct bench_error *err = c->control->err;
     char why[512] = "";
@@ -91,11 +91,8 @@ static bool raw_open(const struct bench_layer_config *c, struct bench_layer **ou
         return bench_fail(err, "out of memory");
     layer->raw.control = c->control;
     layer->raw.err = err;
-    if (spec == NULL) {
-        (void)bench_fail(
-            err, "this wsdbench was built without a verbs backend: build with WSD_BACKEND_RDMACORE=ON");
-    } else if (vb_open(spec, &layer->raw.be, why, sizeof why) != VB_OK) {
-        (void)bench_fail(err, "cannot open the verbs backend '%s': %s", spec, why);
+    if (!bench_backend_open(c->options, &layer->raw.device, &layer->raw.be, why, sizeof why)) {
+        (void)bench_fail(err, "cannot open the verbs backend '%s': %s", layer->raw.device.backend, why);
     } else if (choose_address(&layer->raw, c) && open_device(&layer->raw)) {
         *out = layer;
         return true;
@@ -108,7 +105,7 @@ static void raw_describe(struct bench_layer *layer, struct bench_device *out)
 {
     const struct vb_caps *caps = &layer->raw.caps;
 
-    memset(out, 0, sizeof *out);
+    *out = layer->raw.device;
     memcpy(out->device, caps->device, sizeof out->device - 1);
     memcpy(out->transport, caps->transport, sizeof out->transport - 1);
     out->mtu_bytes = caps->mtu_bytes;

@@ -40,8 +40,13 @@ void bench_report_begin(struct bench_report *r)
         printf(" --depth %u", t->depth);
     if (t->idle != 0)
         printf(" --idle %u", t->idle);
-    printf("%s\n# %s (%s, MTU %u), %s\n", t->verify ? " --verify" : "", r->local.device, r->local.transport,
-           r->local.mtu_bytes, r->local.address);
+    puts(t->verify ? " --verify" : "");
+    if (r->local.backend[0] != '\0')
+        printf("# backend %s: %s\n", r->local.backend, r->local.backend_why);
+    printf("# %s (%s", r->local.device, r->local.transport);
+    if (r->local.mtu_bytes != 0)
+        printf(", MTU %u", r->local.mtu_bytes);
+    printf("), %s\n", r->local.address);
     switch (t->command) {
     case BENCH_LAT:
         printf("%10s %11s %11s %11s %11s %11s %11s %11s\n", "#bytes", "iterations", "min[us]", "typical[us]",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_backend.h"
 #include "pal/time.h"
 
 struct bench_layer {
@@ -66,13 +67,13 @@ static bool choose_address(struct san_layer *l, const struct bench_layer_config 
 }
 
 /* The WSP functions do not tell what device is below; the verbs backend does. Only for the report. */
-static void look_at_device(struct san_layer *l, const char *spec)
+static void look_at_device(struct san_layer *l, const struct bench_options *o)
 {
     struct vb_backend *be;
     struct vb_dev *dev;
     struct vb_addr local;
     struct vb_caps caps;
-    char why[16];
+    char why[512];
 
     to_vb(&l->local, &local);
     memset(&l->device, 0, sizeof l->device);
@@ -80,7 +81,7 @@ static void look_at_device(struct san_layer *l, const char *spec)
     memcpy(l->device.transport, "?", sizeof "?");
     local.port = 0;
     (void)vb_addr_text(&local, l->device.address);
-    if (spec == NULL || vb_open(spec, &be, why, sizeof why) != VB_OK)
+    if (!bench_backend_open(o, &l->device, &be, why, sizeof why))
         return;
     if (vb_dev_open(be, &local, &dev) == VB_OK) {
         vb_dev_caps(dev, &caps);
@@ -107,13 +108,14 @@ static void san_close(struct bench_layer *layer)
 }
 
 /* A provider that cannot start says only that; the verbs backend knows why and what to do. */
-static const char *device_trouble(const char *spec)
+static const char *device_trouble(const struct bench_options *o)
 {
     static char why[512];
+    struct bench_device device;
     struct vb_backend *be;
 
     memcpy(why, "; ", sizeof "; ");
-    if (spec == NULL || vb_open(spec, &be, why + 2, sizeof why - 2) != VB_OK)
+    if (!bench_backend_open(o, &device, &be, why + 2, sizeof why - 2))
         return why;
     vb_close(be);
     return "";
@@ -121,7 +123,6 @@ static const char *device_trouble(const char *spec)
 
 static bool san_open(const struct bench_layer_config *c, struct bench_layer **out)
 {
-    const char *spec = c->options->backend[0] != '\0' ? c->options->backend : vb_backend_names()[0];
     const char *path = c->options->provider[0] != '\0' ? c->options->provider : NULL;
     struct bench_layer *layer = calloc(1, sizeof *layer);
     char why[512] = "";
@@ -135,9 +136,9 @@ static bool san_open(const struct bench_layer_config *c, struct bench_layer **ou
         (void)setenv("WSD_BACKEND", c->options->backend, 1);
     code = sw_load(path, NULL, &layer->san.provider, why, sizeof why);
     if (code != 0) {
-        (void)bench_fail(c->control->err, "cannot load the provider: %s%s", why, device_trouble(spec));
+        (void)bench_fail(c->control->err, "cannot load the provider: %s%s", why, device_trouble(c->options));
     } else if (choose_address(&layer->san, c)) {
-        look_at_device(&layer->san, spec);
+        look_at_device(&layer->san, c->options);
         *out = layer;
         return true;
     }

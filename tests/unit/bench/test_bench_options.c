@@ -128,7 +128,7 @@ static void mistakes_are_named(void **state)
 {
     static const char *const lines[] = {
         "latency",         "lat 64",          "lat --sizs 64",    "lat --iters",     "lat --iters 0",
-        "lat --iters 9M",  "lat --depth 0",   "lat --depth 1025", "lat --layer tcp", "lat --verify=1",
+        "lat --iters 9M",  "lat --depth 0",   "lat --depth 1025", "lat --layer udp", "lat --verify=1",
         "lat --timeout 0", "lat --seconds 0", "--json x",         "lat --cq-mod 0",
     };
 
@@ -151,6 +151,26 @@ static void combinations_without_meaning_are_refused(void **state)
     assert_int_equal(parse("reg --notify upcall"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --op write --verify --notify upcall"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --verify --sizes 4M --depth 1024"), BENCH_PARSED_WRONG);
+}
+
+static void sockets_carry_messages_only(void **state)
+{
+    static const char *const bad[] = {"reg --layer tcp", "lat --layer unix --op write",
+                                      "bw --layer tcp --op read", "lat --layer tcp --sizes 64,0",
+                                      "lat --layer unix --cq-mod 2"};
+
+    (void)state;
+    assert_int_equal(parse("lat --layer tcp --notify upcall"), BENCH_PARSED);
+    assert_int_equal(o.test.layer, BENCH_TCP);
+    assert_int_equal(parse("bw --layer unix --idle 0"), BENCH_PARSED);
+    assert_int_equal(o.test.layer, BENCH_UNIX);
+    assert_int_equal(parse("connect --layer tcp"), BENCH_PARSED);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(parse(bad[i]), BENCH_PARSED_WRONG);
+        assert_non_null(strstr(err.text, i == 4                   ? "--layer raw"
+                                         : strstr(bad[i], "unix") ? "--layer unix"
+                                                                  : "--layer tcp"));
+    }
 }
 
 static void rss_without_a_number_means_a_thousand(void **state)
@@ -185,6 +205,7 @@ int main(void)
         cmocka_unit_test(hosts_with_and_without_ports),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(combinations_without_meaning_are_refused),
+        cmocka_unit_test(sockets_carry_messages_only),
         cmocka_unit_test(rss_without_a_number_means_a_thousand),
         cmocka_unit_test(the_other_ways_to_end),
     };

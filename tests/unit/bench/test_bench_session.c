@@ -1,5 +1,5 @@
-/* test_bench_session.c - whole sessions, client and server in two threads over the loop backend, every byte
- * verified. This is how the loops are tested on machines without RDMA. */
+/* test_bench_session.c - whole sessions, client and server in two threads over the loop backend and over
+ * sockets, every byte verified. This is how the loops are tested on machines without RDMA. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "bench_backend.h"
 #include "bench_session.h"
 #include "loop_backend.h"
 #include "pal/thread.h"
@@ -23,7 +24,7 @@ struct ends {
     bool is_server_good;
 };
 
-static char layer[512] = "--layer raw"; /* or san, with the provider */
+static char layer[512] = "--layer raw"; /* or san, with the provider; tcp; unix */
 
 static void serve(void *context)
 {
@@ -263,10 +264,79 @@ static void the_json_file_has_what_the_table_has(void **state)
     (void)fclose(f);
     (void)unlink(name);
     assert_non_null(strstr(text, "\"device\": \"loop0\""));
+    assert_non_null(strstr(text, "\"backend\": \"loop\""));
+    assert_non_null(strstr(text, "\"backend_why\": \"--backend says so\""));
     assert_non_null(strstr(text, "\"kernel\": \"Linux "));
     assert_non_null(strstr(text, "{\"bytes\": 64, \"iterations\": 20"));
     assert_non_null(strstr(text, "{\"bytes\": 128, \"iterations\": 20"));
     assert_non_null(strstr(text, "\"typical_us\": "));
+    bench_report_fini(&r);
+}
+
+/* The rule of the provider: what is named, else the environment, else the best that opens. */
+static void the_backend_is_chosen_as_the_provider_does(void **state)
+{
+    struct bench_options o = {.backend = "auto"};
+    struct bench_device device;
+    struct vb_backend *be;
+    char why[512];
+
+    (void)state;
+    assert_int_equal(setenv("WSD_BACKEND", "loop", 1), 0);
+    if (bench_backend_open(&o, &device, &be, why, sizeof why)) {
+        assert_string_equal(device.backend, vb_name(be));
+        assert_string_not_equal(device.backend, "loop"); /* --backend auto comes before the environment */
+        assert_non_null(strstr(device.backend_why, "something to serve"));
+        vb_close(be);
+    } else {
+        assert_true(why[0] != '\0');
+    }
+    o.backend[0] = '\0';
+    assert_true(bench_backend_open(&o, &device, &be, why, sizeof why));
+    assert_string_equal(device.backend, "loop");
+    assert_string_equal(device.backend_why, "WSD_BACKEND says so");
+    vb_close(be);
+    memcpy(o.backend, "nothing", sizeof "nothing");
+    assert_false(bench_backend_open(&o, &device, &be, why, sizeof why));
+    assert_non_null(strstr(why, "nothing"));
+    assert_int_equal(unsetenv("WSD_BACKEND"), 0);
+}
+
+static void sockets_carry_messages(void **state)
+{
+    (void)state;
+    expect_good("lat --sizes 1,64,257,64K --iters 30 --warmup 5 --verify", 4);
+    expect_good("lat --sizes 1,64,257,64K --iters 50 --warmup 5 --verify --notify upcall", 4);
+    expect_good("bw --sizes 1,64,64K --iters 333 --verify", 3);
+    expect_good("bw --sizes 1,64,64K --iters 333 --verify --notify upcall", 3);
+    expect_good("bw --sizes 64 --iters 300 --depth 1", 1);
+}
+
+/* Larger than any socket buffer: both ends must go on sending while they wait for the other. */
+static void sockets_carry_messages_in_parts(void **state)
+{
+    (void)state;
+    expect_good("lat --sizes 4M --iters 3 --warmup 0 --verify", 1);
+    expect_good("lat --sizes 4M --iters 3 --warmup 0 --verify --notify upcall", 1);
+    expect_good("bw --sizes 4M --iters 10 --warmup 0 --verify --depth 4 --notify upcall", 1);
+}
+
+static void sockets_connect(void **state)
+{
+    (void)state;
+    expect_good("connect --iters 200", 1); /* more than are open at once */
+}
+
+static void sockets_name_no_backend(void **state)
+{
+    struct bench_report r;
+    struct ends e;
+
+    (void)state;
+    assert_true(run("lat --iters 5", &e, &r));
+    assert_string_equal(r.local.backend, "");
+    assert_string_equal(r.local.address, "127.0.0.1");
+    assert_non_null(strstr(layer, strcmp(r.local.transport, "TCP") == 0 ? "tcp" : "unix"));
     bench_report_fini(&r);
 }
 
@@ -296,6 +366,15 @@ int main(int argc, char *argv[])
         SESSION_TEST(an_address_without_device_is_an_error_with_a_reason),
         SESSION_TEST(a_wire_that_is_cut_is_an_error_not_a_hang),
         SESSION_TEST(the_json_file_has_what_the_table_has),
+        SESSION_TEST(the_backend_is_chosen_as_the_provider_does),
+    };
+    static const struct CMUnitTest tcp[] = {
+        SESSION_TEST(an_address_without_device_is_an_error_with_a_reason),
+    };
+    static const struct CMUnitTest sockets[] = {
+        SESSION_TEST(sockets_carry_messages), SESSION_TEST(sockets_carry_messages_in_parts),
+        SESSION_TEST(sockets_connect),        SESSION_TEST(sockets_name_no_backend),
+        SESSION_TEST(idle_connections),
     };
     int failures;
 
@@ -307,5 +386,10 @@ int main(int argc, char *argv[])
         (void)snprintf(layer, sizeof layer, "--layer san --provider %s", argv[1]);
         failures += cmocka_run_group_tests_name("both layers: san", both, NULL, NULL);
     }
+    (void)snprintf(layer, sizeof layer, "--layer tcp");
+    failures += cmocka_run_group_tests_name("sockets: tcp", sockets, NULL, NULL);
+    failures += cmocka_run_group_tests_name("tcp only", tcp, NULL, NULL);
+    (void)snprintf(layer, sizeof layer, "--layer unix");
+    failures += cmocka_run_group_tests_name("sockets: unix", sockets, NULL, NULL);
     return failures;
 }
