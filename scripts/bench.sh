@@ -1,6 +1,7 @@
 #!/bin/bash
-# scripts/bench.sh - builds the release tree and measures it on kernel soft RDMA (see vm/guest.sh for where).
-# It owns build/release and build/bench-results. What runs there is decided in vm/in_guest_bench.sh.
+# scripts/bench.sh - builds the release tree and measures it: on user-mode iWARP on this machine, or on kernel soft RDMA
+# (see vm/guest.sh for where). It owns build/release and build/bench-results. What runs is decided in bench_local.sh and
+# vm/in_guest_bench.sh.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,20 +9,25 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 BUILD_PACKAGES=(cmake ninja-build gcc libc6-dev pkg-config libibverbs-dev librdmacm-dev libcmocka-dev python3)
-BENCH_PACKAGES=(perftest gnuplot-nox rdmacm-utils)
+DEVICE_PACKAGES=(perftest gnuplot-nox rdmacm-utils)
 RESULTS=build/bench-results
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh [--device rxe|siw|both] [--timeout SECONDS] [BENCH OPTION]...
-  (no option)           the main job: latency, bandwidth, connections and registration, raw verbs beside ours
-  --compare [--check]   comparison with other ways to move the same bytes; --check fails when a target is missed
+usage: scripts/bench.sh [--device softiwarp|rxe|siw|both] [--timeout SECONDS] [BENCH OPTION]...
+  (no option)           latency, throughput and connections on this machine, no RDMA device needed: raw verbs and ours
+                        over user-mode iWARP (softiwarp), TCP and Unix sockets beside them
+  --device rxe          the main job on kernel soft RDMA, on this host or in a QEMU guest made for it: latency,
+                        bandwidth, connections and registration, raw verbs beside ours; siw, both: likewise
+  --compare [--check]   comparison with other ways to move the same bytes, on rxe unless --device says otherwise;
+                        --check fails when a target is missed
+  --timeout SECONDS     deadline of the measuring (default 1800)
   any other option      passed on to the bench
 Tables are printed; JSON and SVG files are left in build/bench-results.
 TEXT
 }
 
-device=rxe timeout=1800
+device='' timeout=1800 is_compare=false
 declare -a bench_options=()
 parse_options() {
     while (($# > 0)); do
@@ -29,10 +35,21 @@ parse_options() {
         -h | --help) usage && exit 0 ;;
         --device) device=${2:?--device needs a value} && shift ;;
         --timeout) timeout=${2:?--timeout needs a value} && shift ;;
-        *) bench_options+=("$1") ;;
+        *)
+            [[ $1 != --compare ]] || is_compare=true
+            bench_options+=("$1")
+            ;;
         esac
         shift
     done
+    if [[ -z $device ]]; then
+        device=softiwarp
+        ! "$is_compare" || device=rxe
+    fi
+    [[ $device =~ ^(softiwarp|rxe|siw|both)$ ]] || die "--device takes softiwarp, rxe, siw or both"
+    if "$is_compare" && [[ $device == softiwarp ]]; then
+        die "--compare needs a kernel RDMA device, which perftest runs on: --device rxe"
+    fi
 }
 
 build_release() {
@@ -43,15 +60,30 @@ build_release() {
     }
 }
 
+# Announced on stdout, because a reader of the tables must know what they are of.
+run_local() {
+    echo "# On this machine over user-mode iWARP (softiwarp); kernel soft RDMA: scripts/bench.sh --device rxe"
+    timeout "$timeout" scripts/bench_local.sh build/release "$RESULTS" "${bench_options[@]}"
+}
+
+run_on_device() {
+    scripts/vm/guest.sh --device "$device" --timeout "$timeout" --out "$RESULTS" \
+        --keep-log "$RESULTS/console.log" -- scripts/vm/in_guest_bench.sh build/release "${bench_options[@]}"
+}
+
 main() {
-    local start status=0
+    local start status=0 run=run_on_device
+    local -a packages=("${BUILD_PACKAGES[@]}")
     start=$(now_ns)
     parse_options "$@"
-    need_packages "${BUILD_PACKAGES[@]}" "${BENCH_PACKAGES[@]}" || exit 1
+    if [[ $device == softiwarp ]]; then
+        run=run_local
+    else
+        packages+=("${DEVICE_PACKAGES[@]}")
+    fi
+    need_packages "${packages[@]}" || exit 1
     build_release
-    scripts/vm/guest.sh --device "$device" --timeout "$timeout" --out "$RESULTS" \
-        --keep-log "$RESULTS/console.log" -- scripts/vm/in_guest_bench.sh build/release "${bench_options[@]}" ||
-        status=$?
+    "$run" || status=$?
     if ((status == 0)); then
         echo "Bench finished in $(seconds_since "$start") s; results are in $RESULTS."
     else
