@@ -305,7 +305,7 @@ static void the_backend_is_chosen_as_the_provider_does(void **state)
 static void sockets_carry_messages(void **state)
 {
     (void)state;
-    expect_good("lat --sizes 1,64,257,64K --iters 30 --warmup 5 --verify", 4);
+    expect_good("lat --sizes 1,64,257,64K --iters 10 --warmup 2 --verify", 4);
     expect_good("lat --sizes 1,64,257,64K --iters 50 --warmup 5 --verify --notify upcall", 4);
     expect_good("bw --sizes 1,64,64K --iters 333 --verify", 3);
     expect_good("bw --sizes 1,64,64K --iters 333 --verify --notify upcall", 3);
