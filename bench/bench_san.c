@@ -131,6 +131,8 @@ static void dispatch(struct san_ep *s, WSAOVERLAPPED *ov, DWORD error, DWORD byt
 
     if (pal_load_relaxed(&s->is_closing))
         return;
+    if (error != 0 && pal_load_acquire(&s->ep.is_finished) != 0)
+        return; /* no run: the peer left first. ep->err belongs to the other thread; a further run finds out itself */
     if (error != 0 || !(is_rx ? take_rx(s, slot) : take_tx(s, slot))) {
         (void)fail_code(s, is_rx ? "a receive" : "an operation", (int)error);
         bench_finish_upcalls(&s->ep);
