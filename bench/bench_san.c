@@ -337,9 +337,11 @@ void san_ep_close(struct bench_ep *ep)
         if (s->tx_registration != NULL)
             (void)sw_deregister(s->companion, s->tx_registration);
         SOCKET handle = s->companion->handle;
-        (void)sw_close(s->companion); /* the posted receives end; the memory behind them was theirs until now */
+        (void)sw_close(
+            s->companion); /* the posted receives end; the memory behind them was theirs until now */
         /* An upcall may still be under way in another thread; closing the handle is the last one (4.13). */
-        for (uint64_t give_up = pal_now_ns() + 5000000000u; sw_handle_is_open(handle) && pal_now_ns() < give_up;)
+        for (uint64_t give_up = pal_now_ns() + 5000000000u;
+             sw_handle_is_open(handle) && pal_now_ns() < give_up;)
             pal_thread_yield();
     }
     if (s->port != NULL)
