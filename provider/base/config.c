@@ -26,7 +26,7 @@ static const struct setting settings[] = {
     ROW("WSD_SEND_DEPTH", send_depth, 31, 8, 4095),
     ROW("WSD_RECV_DEPTH", recv_depth, 63, 16, 4095), /* room for the private receives */
     ROW("WSD_SEND_SGE", send_sge, 16, 1, 64),
-    ROW("WSD_RECV_SGE", recv_sge, 4, 1, 64),
+    ROW("WSD_RECV_SGE", recv_sge, 1, 1, 64),
     ROW("WSD_INLINE", inline_bytes, 256, 0, 1024),
     ROW("WSD_MAX_MESSAGE", max_message_bytes, 16u << 20, 4096, 0x7FFFFFFF),
     ROW("WSD_RDMA_THRESHOLD", rdma_threshold_bytes, 16384, 0, 0x7FFFFFFF),

@@ -14,7 +14,7 @@
 #include "pal/time.h"
 
 /* The first records of a queue are few, because most sockets are idle ones; later ones come by twice as many. */
-#define OP_CHUNK_FIRST 4u
+#define OP_CHUNK_FIRST 2u
 #define OP_CHUNK_MOST  64u
 
 struct wsd_op_chunk {

@@ -25,7 +25,7 @@ static const struct expected {
     {"WSD_SEND_DEPTH", FIELD(send_depth), 31, 8, 4095},
     {"WSD_RECV_DEPTH", FIELD(recv_depth), 63, 16, 4095},
     {"WSD_SEND_SGE", FIELD(send_sge), 16, 1, 64},
-    {"WSD_RECV_SGE", FIELD(recv_sge), 4, 1, 64},
+    {"WSD_RECV_SGE", FIELD(recv_sge), 1, 1, 64},
     {"WSD_INLINE", FIELD(inline_bytes), 256, 0, 1024},
     {"WSD_MAX_MESSAGE", FIELD(max_message_bytes), 16777216, 4096, 2147483647},
     {"WSD_RDMA_THRESHOLD", FIELD(rdma_threshold_bytes), 16384, 0, 2147483647},
