@@ -264,11 +264,13 @@ static void a_full_backlog_refuses_at_once_and_keeps_the_others(void **state)
 {
     struct fixture *f = *state;
     struct sw_listener *l = ct_listen(f, 1);
-    struct sw_companion *c[3], *b, *more;
+    struct sw_companion *c[3] = {NULL}, *b = NULL, *more;
 
     for (int i = 0; i < 3; i++)
         c[i] = ct_start_connect(f, l);
     int winner = wait_refused(c, 3, 2);
+    if (winner < 0)
+        ct_fail("all three were refused");
     /* the refused ones gave no signal: one request, then nothing */
     ct_ok(ct_accept(f, l, ct.wait_ms, &b));
     ct_finish_connect(c[winner]);
