@@ -211,9 +211,9 @@ struct sw_companion *ct_bound(struct fixture *f);  /* and WSPBind */
 /* WSPConnect under way; finish with ct_finish_connect(). */
 struct sw_companion *ct_start_connect(struct fixture *f, const struct sw_listener *l);
 void ct_finish_connect(struct sw_companion *c);
-/* The connect was refused, and the switch does not fall back. On siw it may have timed out instead, and then it does: when
- * the refusal and the end of the TCP connection arrive together, siw looks at neither (siw_cm_llp_data_ready() wants the
- * socket established; Linux 6.1, once in some hundred refusals). */
+/* The connect was refused, and the switch does not fall back. On siw it may have timed out instead, and then it does:
+ * seen now and then, more often on a busy machine (Linux 6.1). The cause is not proven; siw_cm_llp_data_ready() ignores
+ * data of a socket that is not established any more, as when the refusal and the end of TCP arrive together. */
 void ct_was_refused(int error, bool falls_back);
 /* Connect and accept, nothing more. */
 void ct_connect(struct fixture *f, struct sw_companion **connector, struct sw_companion **acceptor);
