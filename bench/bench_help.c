@@ -36,6 +36,8 @@ const char bench_help_text[] =
     "  --inline BYTES       raw: payload up to this size travels in the work request (256, which is\n"
     "                       also the provider's default; WSD_INLINE changes that)\n"
     "  --cq-mod N           raw lat: a completion for every Nth send only (1, as a SAN socket must)\n"
+    "  --same-memory        all messages leave from and arrive in one piece of memory, as perftest's do\n"
+    "                       (default: a piece for each outstanding one, up to 16 MiB)\n"
     "  --idle N             lat: N more connected sockets that do nothing\n"
     "  --rss                lat: resident memory of each of them, at both ends (--idle 1000 unless given)\n"
     "  --verify             fill and check every byte at both ends; figures then include that work\n"

@@ -96,6 +96,7 @@ static void put_options(FILE *f, const struct bench_test *t)
     put_member(f, "    ", "wake", bench_wake_name(t->wake), ",\n");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         fprintf(f, "    \"%s\": %u,\n", numbers[i].name, numbers[i].value);
+    fprintf(f, "    \"same_memory\": %s,\n", t->same_memory ? "true" : "false");
     fprintf(f, "    \"verify\": %s\n  },\n", t->verify ? "true" : "false");
 }
 

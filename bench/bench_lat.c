@@ -20,11 +20,14 @@ uint32_t bench_piece_bytes(const struct bench_test *t)
     return (largest + 63u) & ~63u;
 }
 
-/* Without --verify slots may share memory, as all messages of perftest do; with it each needs its own. */
+/* Without --verify slots may share memory, as all messages of perftest do (--same-memory: just so); with it
+ * each needs its own. */
 uint32_t bench_pieces(const struct bench_test *t, uint32_t slots)
 {
     uint32_t fit = (16u << 20) / bench_piece_bytes(t);
 
+    if (t->same_memory)
+        return 1;
     if (t->verify || fit >= slots)
         return slots;
     return fit == 0 ? 1 : fit;

@@ -195,6 +195,7 @@ enum option_id {
     OPT_IDLE,
     OPT_RSS,
     OPT_VERIFY,
+    OPT_SAME_MEMORY,
     OPT_TIMEOUT,
     OPT_JSON,
     OPT_QUIET,
@@ -231,6 +232,7 @@ static const struct option_row option_rows[] = {
     {"idle", OPT_IDLE, true, "0 to 20000"},
     {"rss", OPT_RSS, false, ""},
     {"verify", OPT_VERIFY, false, ""},
+    {"same-memory", OPT_SAME_MEMORY, false, ""},
     {"timeout", OPT_TIMEOUT, true, "1 to 3600 seconds"},
     {"json", OPT_JSON, true, "a file name"},
     {"quiet", OPT_QUIET, false, ""},
@@ -269,6 +271,7 @@ static bool set_option(struct bench_options *o, enum option_id id, const char *v
     case OPT_IDLE: return parse_number(value, 0, BENCH_IDLE_MAX, &t->idle);
     case OPT_RSS: t->rss = true; return true;
     case OPT_VERIFY: t->verify = true; return true;
+    case OPT_SAME_MEMORY: t->same_memory = true; return true;
     case OPT_TIMEOUT: return parse_number(value, 1, 3600, &t->timeout_s);
     case OPT_JSON: return copy_text(o->json, sizeof o->json, value);
     case OPT_QUIET: o->quiet = true; return true;
@@ -380,6 +383,9 @@ bool bench_test_check(const struct bench_test *t, struct bench_error *err)
     if (t->verify && largest_size(t) * t->depth > 1u << 30)
         return bench_fail(
             err, "--verify needs depth times size of memory, at most 1 GiB: lower --depth or the sizes");
+    if (t->same_memory && t->verify)
+        return bench_fail(err, "--verify checks each message where it lies, --same-memory lets the next one "
+                               "overwrite it: use one of them");
     if (t->command == BENCH_BW && t->op != BENCH_SEND && t->verify && t->notify == BENCH_UPCALL)
         return bench_fail(err, "bw --op %s --verify works by polling: use --notify poll",
                           bench_op_name(t->op));

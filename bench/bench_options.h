@@ -32,6 +32,7 @@ struct bench_test {
     uint8_t notify;
     uint8_t wake;
     bool verify;
+    bool same_memory; /* every slot has the same piece of memory */
     bool rss;
     uint16_t size_count;
     uint32_t sizes[BENCH_SIZES_MAX]; /* bytes */

@@ -40,6 +40,7 @@ void bench_report_begin(struct bench_report *r)
         printf(" --depth %u", t->depth);
     if (t->idle != 0)
         printf(" --idle %u", t->idle);
+    fputs(t->same_memory ? " --same-memory" : "", stdout);
     puts(t->verify ? " --verify" : "");
     if (r->local.backend[0] != '\0')
         printf("# backend %s: %s\n", r->local.backend, r->local.backend_why);

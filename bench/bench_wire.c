@@ -136,6 +136,7 @@ size_t bench_hello_encode(const struct bench_test *t, uint8_t *out)
     put(&w, t->notify, 1);
     put(&w, t->wake, 1);
     put(&w, t->verify, 1);
+    put(&w, t->same_memory, 1);
     put(&w, t->rss, 1);
     put(&w, t->iters, 4);
     put(&w, t->seconds, 4);
@@ -162,6 +163,7 @@ bool bench_hello_decode(const uint8_t *in, size_t bytes, struct bench_test *out,
     out->notify = (uint8_t)get(&r, 1);
     out->wake = (uint8_t)get(&r, 1);
     out->verify = get_bool(&r);
+    out->same_memory = get_bool(&r);
     out->rss = get_bool(&r);
     out->iters = (uint32_t)get(&r, 4);
     out->seconds = (uint32_t)get(&r, 4);

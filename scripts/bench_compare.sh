@@ -206,9 +206,13 @@ bw() {
     local op=$1 who=$2
     local -a more=()
     case $who in
-    raw | san)
-        ours bw --layer "$who" --op "$op" --depth "$depth" --iters "$bw_iters" --inline "$inline"
+    raw | san) # perftest and rstream send everything from, and receive everything in, one buffer
+        ours bw --layer "$who" --op "$op" --depth "$depth" --iters "$bw_iters" --inline "$inline" --same-memory
         sample "bw64k.$op.$who" "$(column 4)"
+        ;;
+    san_pieces) # memory of its own for each outstanding message, as an application has
+        ours bw --layer san --op "$op" --depth "$depth" --iters "$bw_iters" --inline "$inline"
+        sample "bw64k.$op.san_pieces" "$(column 4)"
         ;;
     perftest)
         case $op in
@@ -277,6 +281,7 @@ lat_upcall san_port
 lat_upcall perftest
 bw send raw
 bw send san
+bw send san_pieces
 bw send perftest
 bw send rsockets
 bw send tcp

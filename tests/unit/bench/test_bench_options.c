@@ -72,6 +72,9 @@ static void every_option_arrives(void **state)
     assert_string_equal(o.host, "h");
     assert_int_equal(o.port, 99);
     assert_int_equal(o.role, BENCH_CLIENT);
+    assert_false(o.test.same_memory);
+    assert_int_equal(parse("bw --same-memory"), BENCH_PARSED);
+    assert_true(o.test.same_memory);
 }
 
 static void sizes_may_be_lists_and_ranges(void **state)
@@ -127,9 +130,11 @@ static void hosts_with_and_without_ports(void **state)
 static void mistakes_are_named(void **state)
 {
     static const char *const lines[] = {
-        "latency",         "lat 64",          "lat --sizs 64",    "lat --iters",     "lat --iters 0",
-        "lat --iters 9M",  "lat --depth 0",   "lat --depth 1025", "lat --layer udp", "lat --verify=1",
-        "lat --timeout 0", "lat --seconds 0", "--json x",         "lat --cq-mod 0",
+        "latency",        "lat 64",           "lat --sizs 64",
+        "lat --iters",    "lat --iters 0",    "lat --iters 9M",
+        "lat --depth 0",  "lat --depth 1025", "lat --layer udp",
+        "lat --verify=1", "lat --timeout 0",  "lat --seconds 0",
+        "--json x",       "lat --cq-mod 0",   "bw --verify --same-memory",
     };
 
     (void)state;
