@@ -300,30 +300,41 @@ static bool bind_and_invalidate(struct raw_ep *r, struct vb_mr *mr, void *memory
     return true;
 }
 
-/* What a provider with a registration cache pays at least: bind a window, invalidate it, wait for that. The
- * registration underneath is not timed. */
-static bool cycle_window(struct raw_ep *r, void *memory, uint32_t bytes, uint64_t *out_ns)
+/* The window lies over a registration that stays, as in a cache: a fresh one each time makes the device slower. */
+static vb_status_t prepare_window(struct raw_ep *r, void *memory, uint32_t bytes)
 {
     uint32_t access = VB_ACCESS_LOCAL_WRITE | VB_ACCESS_REMOTE_READ | VB_ACCESS_REMOTE_WRITE |
                       VB_ACCESS_WINDOW;
     vb_status_t st = VB_OK;
-    struct vb_mr *mr;
+
+    if (r->cycle_mw == NULL)
+        st = vb_mw_alloc(r->layer->pd, &r->cycle_mw);
+    if (st != VB_OK || (r->cycle_mr != NULL && r->cycle_memory == memory && r->cycle_bytes == bytes))
+        return st;
+    if (r->cycle_mr != NULL)
+        vb_mr_dereg(r->cycle_mr);
+    r->cycle_mr = NULL;
+    r->cycle_memory = memory;
+    r->cycle_bytes = bytes;
+    return vb_mr_reg(r->layer->pd, memory, bytes, access, &r->cycle_mr);
+}
+
+/* What a provider with a registration cache pays at least: bind a window, invalidate it, wait for that. */
+static bool cycle_window(struct raw_ep *r, void *memory, uint32_t bytes, uint64_t *out_ns)
+{
+    vb_status_t st;
     uint64_t start;
     bool is_good;
 
     *out_ns = 0;
     if (!(r->layer->caps.flags & VB_CAP_MW_TYPE2))
         return true;
-    if (r->cycle_mw == NULL)
-        st = vb_mw_alloc(r->layer->pd, &r->cycle_mw);
-    if (st == VB_OK)
-        st = vb_mr_reg(r->layer->pd, memory, bytes, access, &mr);
+    st = prepare_window(r, memory, bytes);
     if (st != VB_OK)
         return fail_status(r, "preparing a memory window", st);
     start = pal_now_ns();
-    is_good = bind_and_invalidate(r, mr, memory, bytes);
+    is_good = bind_and_invalidate(r, r->cycle_mr, memory, bytes);
     *out_ns = pal_now_ns() - start;
-    vb_mr_dereg(mr);
     return is_good;
 }
 
@@ -476,6 +487,8 @@ void raw_ep_destroy(struct raw_ep *r)
         flush(r);
     if (r->cycle_mw != NULL)
         vb_mw_free(r->cycle_mw);
+    if (r->cycle_mr != NULL)
+        vb_mr_dereg(r->cycle_mr);
     if (r->rx_mr != NULL)
         vb_mr_dereg(r->rx_mr);
     if (r->tx_mr != NULL)

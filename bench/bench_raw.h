@@ -54,7 +54,10 @@ struct raw_ep {
     uint32_t remote_rkey;
     uint64_t tx_posted, tx_done; /* sequence numbers: below tx_done everything is over */
     /* reg */
-    struct vb_mw *cycle_mw;
+    struct vb_mw *cycle_mw; /* reg: the window, and what it lies over; nothing is ever transferred there */
+    struct vb_mr *cycle_mr;
+    void *cycle_memory;
+    uint32_t cycle_bytes;
     /* connection events */
     bool is_established, is_refused, is_disconnected;
     vb_status_t why;

@@ -58,9 +58,9 @@ void wsd_bounce_scatter(const struct wsd_bounce *b, const struct vb_sge *sge, ui
 
 void wsd_bounce_retire_locked(struct wsd_chan *c, struct wsd_bounce *b)
 {
-    pal_mutex_lock(&c->dispose_lock);
+    pal_lock_take(&c->dispose_lock);
     b->next = c->dispose_list;
     c->dispose_list = b;
-    pal_mutex_unlock(&c->dispose_lock);
+    pal_lock_give(&c->dispose_lock);
     c->up->dispose(c->owner);
 }

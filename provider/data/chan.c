@@ -313,18 +313,18 @@ void wsd_chan_shut(struct wsd_chan *c)
 
 bool wsd_chan_enter(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->dispose_lock);
+    pal_lock_take(&c->dispose_lock);
     bool ok = !c->released;
     c->callers += ok;
-    pal_mutex_unlock(&c->dispose_lock);
+    pal_lock_give(&c->dispose_lock);
     return ok;
 }
 
 void wsd_chan_leave(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->dispose_lock);
+    pal_lock_take(&c->dispose_lock);
     c->callers--;
-    pal_mutex_unlock(&c->dispose_lock);
+    pal_lock_give(&c->dispose_lock);
 }
 
 /* No call uses the domain any more; for_good: and none will. A call under way may still add a region or a grant:
@@ -332,10 +332,10 @@ void wsd_chan_leave(struct wsd_chan *c)
 static void wait_callers(struct wsd_chan *c, bool for_good)
 {
     for (;;) {
-        pal_mutex_lock(&c->dispose_lock);
+        pal_lock_take(&c->dispose_lock);
         c->released |= for_good;
         bool busy = c->callers != 0;
-        pal_mutex_unlock(&c->dispose_lock);
+        pal_lock_give(&c->dispose_lock);
         if (!busy)
             return;
         pal_thread_yield();
@@ -426,10 +426,10 @@ bool wsd_chan_is_live(struct wsd_chan *c)
 
 void wsd_chan_dispose(struct wsd_chan *c)
 {
-    pal_mutex_lock(&c->dispose_lock);
+    pal_lock_take(&c->dispose_lock);
     struct wsd_bounce *list = c->dispose_list;
     c->dispose_list = NULL;
-    pal_mutex_unlock(&c->dispose_lock);
+    pal_lock_give(&c->dispose_lock);
     while (list) {
         struct wsd_bounce *next = list->next;
         wsd_bounce_destroy(list);

@@ -71,7 +71,7 @@ struct wsd_grant;
  * without a reference, and the lock and `open_for` of the queue tell it whether that is still the one it wants. */
 struct wsd_chan {
     struct wsd_queue sq, rq;
-    struct pal_mutex dispose_lock;
+    struct pal_lock dispose_lock;
     _Atomic(struct wsd_shard *) shard;
     struct wsd_chan *next_free; /* guarded by the lock of chan_pool.c */
 

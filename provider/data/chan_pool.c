@@ -19,7 +19,7 @@ static struct wsd_chan *make(void)
         goto err_alloc;
     if (!pal_lock_init(&c->rq.lock))
         goto err_sq;
-    if (pal_mutex_init(&c->dispose_lock))
+    if (pal_lock_init(&c->dispose_lock))
         return c;
     pal_lock_fini(&c->rq.lock);
 err_sq:
@@ -65,7 +65,7 @@ __attribute__((destructor)) static void free_pool(void)
     while (free_chans) {
         struct wsd_chan *c = free_chans;
         free_chans = c->next_free;
-        pal_mutex_fini(&c->dispose_lock);
+        pal_lock_fini(&c->dispose_lock);
         pal_lock_fini(&c->rq.lock);
         pal_lock_fini(&c->sq.lock);
         free(c);

@@ -2,6 +2,7 @@
 #include "data/domain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "pal/memory.h"
 
@@ -23,7 +24,7 @@ vb_status_t wsd_domain_create(struct vb_dev *dev, uint32_t cache_entries, uint64
     if (!d)
         return VB_E_NOMEM;
     vb_status_t st = VB_E_NOMEM;
-    if (!pal_mutex_init(&d->lock))
+    if (!pal_lock_init(&d->lock))
         goto err_alloc;
     st = vb_pd_create(dev, &d->pd);
     if (st != VB_OK)
@@ -38,7 +39,7 @@ vb_status_t wsd_domain_create(struct vb_dev *dev, uint32_t cache_entries, uint64
 err_pd:
     vb_pd_destroy(d->pd);
 err_lock:
-    pal_mutex_fini(&d->lock);
+    pal_lock_fini(&d->lock);
 err_alloc:
     free(d);
     return st;
@@ -58,42 +59,61 @@ void wsd_domain_destroy(struct wsd_domain *d)
     }
     wsd_mr_cache_fini(&d->cache);
     vb_pd_destroy(d->pd);
-    pal_mutex_fini(&d->lock);
+    pal_lock_fini(&d->lock);
     free(d);
 }
 
 vb_status_t wsd_domain_take_window(struct wsd_domain *d, struct vb_mw **out)
 {
     struct vb_mw *mw = NULL;
-    pal_mutex_lock(&d->lock);
+    pal_lock_take(&d->lock);
     if (d->spare_mw_count)
         mw = d->spare_mw[--d->spare_mw_count];
-    pal_mutex_unlock(&d->lock);
+    pal_lock_give(&d->lock);
     if (!mw)
         return vb_mw_alloc(d->pd, out);
     *out = mw;
     return VB_OK;
 }
 
+/* More room for spare windows, unless another thread was faster. Allocated outside the lock. */
+static bool grow_spare(struct wsd_domain *d, uint32_t seen)
+{
+    uint32_t room = seen ? 2 * seen : 16;
+    struct vb_mw **more = malloc(room * sizeof(struct vb_mw *));
+    struct vb_mw **old = more;
+    if (!more)
+        return false;
+    pal_lock_take(&d->lock);
+    if (d->spare_mw_room == seen) {
+        if (seen)
+            memcpy(more, d->spare_mw, d->spare_mw_count * sizeof(struct vb_mw *));
+        old = d->spare_mw;
+        d->spare_mw = more;
+        d->spare_mw_room = room;
+    }
+    pal_lock_give(&d->lock);
+    free(old);
+    return true;
+}
+
+static bool keep_window(struct wsd_domain *d, struct vb_mw *mw)
+{
+    for (;;) {
+        pal_lock_take(&d->lock);
+        uint32_t room = d->spare_mw_room;
+        bool fits = d->spare_mw_count < room;
+        if (fits)
+            d->spare_mw[d->spare_mw_count++] = mw;
+        pal_lock_give(&d->lock);
+        if (fits || room >= SPARE_WINDOWS_MAX || !grow_spare(d, room))
+            return fits;
+    }
+}
+
 void wsd_domain_give_window(struct wsd_domain *d, struct vb_mw *mw, bool clean)
 {
-    if (clean) {
-        pal_mutex_lock(&d->lock);
-        if (d->spare_mw_count == d->spare_mw_room && d->spare_mw_room < SPARE_WINDOWS_MAX) {
-            uint32_t room = d->spare_mw_room ? 2 * d->spare_mw_room : 16;
-            struct vb_mw **more = realloc(d->spare_mw, room * sizeof *more);
-            if (more) {
-                d->spare_mw = more;
-                d->spare_mw_room = room;
-            }
-        }
-        if (d->spare_mw_count < d->spare_mw_room) {
-            d->spare_mw[d->spare_mw_count++] = mw;
-            mw = NULL;
-        }
-        pal_mutex_unlock(&d->lock);
-    }
-    if (mw)
+    if (!clean || !keep_window(d, mw))
         vb_mw_free(mw);
 }
 
@@ -111,7 +131,7 @@ static vb_status_t add_slab(struct wsd_domain *d)
         free(s);
         return st;
     }
-    pal_mutex_lock(&d->lock);
+    pal_lock_take(&d->lock);
     s->next = d->slabs;
     d->slabs = s;
     for (uint32_t i = 0; i < SLAB_BUFFERS; i++) {
@@ -122,18 +142,18 @@ static vb_status_t add_slab(struct wsd_domain *d)
         b->next = d->free_private;
         d->free_private = b;
     }
-    pal_mutex_unlock(&d->lock);
+    pal_lock_give(&d->lock);
     return VB_OK;
 }
 
 vb_status_t wsd_domain_take_private(struct wsd_domain *d, struct wsd_private_buf **out)
 {
     for (;;) {
-        pal_mutex_lock(&d->lock);
+        pal_lock_take(&d->lock);
         struct wsd_private_buf *b = d->free_private;
         if (b)
             d->free_private = b->next;
-        pal_mutex_unlock(&d->lock);
+        pal_lock_give(&d->lock);
         if (b) {
             b->next = NULL;
             b->owner = NULL;
@@ -149,8 +169,8 @@ vb_status_t wsd_domain_take_private(struct wsd_domain *d, struct wsd_private_buf
 
 void wsd_domain_give_private(struct wsd_domain *d, struct wsd_private_buf *b)
 {
-    pal_mutex_lock(&d->lock);
+    pal_lock_take(&d->lock);
     b->next = d->free_private;
     d->free_private = b;
-    pal_mutex_unlock(&d->lock);
+    pal_lock_give(&d->lock);
 }

@@ -9,7 +9,7 @@
 bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_entries, uint64_t max_bytes)
 {
     *c = (struct wsd_mr_cache){.max_entries = max_entries, .max_bytes = max_bytes, .pd = pd};
-    return pal_mutex_init(&c->lock);
+    return pal_lock_init(&c->lock);
 }
 
 static void unlink_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
@@ -65,27 +65,27 @@ static struct wsd_mr *collect_locked(struct wsd_mr_cache *c)
 void wsd_mr_cache_fini(struct wsd_mr_cache *c)
 {
     wsd_mr_cache_keep(c, false);
-    pal_mutex_fini(&c->lock);
+    pal_lock_fini(&c->lock);
 }
 
 void wsd_mr_cache_keep(struct wsd_mr_cache *c, bool keep)
 {
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     c->keeps = keep && c->max_entries;
     struct wsd_mr *gone = collect_locked(c);
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     destroy_list(gone);
 }
 
 /* Give everything back that nobody uses. False: there was nothing. */
 static bool drop_unused(struct wsd_mr_cache *c)
 {
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     bool keeps = c->keeps;
     c->keeps = false;
     struct wsd_mr *gone = collect_locked(c);
     c->keeps = keeps;
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     bool any = gone != NULL;
     destroy_list(gone);
     return any;
@@ -111,7 +111,7 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     uint64_t start = (uintptr_t)addr, end = start + bytes;
     if (bytes == 0 || end < start)
         return VB_E_INVAL;
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     struct wsd_mr *m = find_locked(c, start, end, access, exact);
     if (m) {
         m->users++;
@@ -122,7 +122,7 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     }
     uint64_t generation = c->invalidations;
     bool keeps = c->keeps;
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     if (m) {
         *out = m;
         return VB_OK;
@@ -151,11 +151,11 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     m->end = end;
     m->access = access;
     m->users = 1;
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     m->dead = !keeps || generation != c->invalidations;
     push_front_locked(c, m);
     struct wsd_mr *gone = is_over_locked(c) ? collect_locked(c) : NULL;
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     destroy_list(gone);
     *out = m;
     return VB_OK;
@@ -174,12 +174,12 @@ vb_status_t wsd_mr_get_exact(struct wsd_mr_cache *c, void *addr, size_t bytes, u
 
 void wsd_mr_put(struct wsd_mr_cache *c, struct wsd_mr *m)
 {
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     m->users--;
     struct wsd_mr *gone = NULL;
     if (m->users == 0 && (m->dead || is_over_locked(c)))
         gone = collect_locked(c);
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     destroy_list(gone);
 }
 
@@ -187,7 +187,7 @@ enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, 
 {
     uint64_t start = (uintptr_t)addr, end = start + bytes < start ? UINT64_MAX : start + bytes;
     enum wsd_invalidate result = WSD_INVALIDATE_NONE;
-    pal_mutex_lock(&c->lock);
+    pal_lock_take(&c->lock);
     c->invalidations++;
     for (struct wsd_mr *m = c->head; m; m = m->next) {
         if (m->start >= end || start >= m->end)
@@ -202,7 +202,7 @@ enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, 
         }
     }
     struct wsd_mr *gone = collect_locked(c);
-    pal_mutex_unlock(&c->lock);
+    pal_lock_give(&c->lock);
     destroy_list(gone);
     return result;
 }

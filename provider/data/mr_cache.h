@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pal/mutex.h"
+#include "pal/lock.h"
 #include "vb/vb.h"
 
 struct wsd_mr {
@@ -26,7 +26,7 @@ struct wsd_mr {
 };
 
 struct wsd_mr_cache {
-    struct pal_mutex lock; /* guards everything below */
+    struct pal_lock lock; /* guards everything below */
     struct wsd_mr *head, *tail;
     uint32_t entries, max_entries;
     uint64_t bytes, max_bytes;
