@@ -348,7 +348,9 @@ bool bench_lat_client(struct bench_run_args *a)
     prepare(a);
     if (a->test->op == BENCH_WRITE)
         hide_old_writes(a);
-    if (a->test->notify == BENCH_UPCALL)
+    if (a->test->steps)
+        is_good = bench_steps_client(a);
+    else if (a->test->notify == BENCH_UPCALL)
         is_good = run_upcalls(a, true);
     else if (a->test->op == BENCH_SEND)
         is_good = send_client(a);
@@ -364,7 +366,9 @@ bool bench_lat_server(struct bench_run_args *a)
     bool is_good;
 
     prepare(a);
-    if (a->test->op == BENCH_READ)
+    if (a->test->steps)
+        is_good = bench_steps_server(a);
+    else if (a->test->op == BENCH_READ)
         is_good = read_server(a);
     else if (a->test->op == BENCH_WRITE)
         is_good = write_server(a);

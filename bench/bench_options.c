@@ -196,6 +196,7 @@ enum option_id {
     OPT_RSS,
     OPT_VERIFY,
     OPT_SAME_MEMORY,
+    OPT_STEPS,
     OPT_TIMEOUT,
     OPT_JSON,
     OPT_QUIET,
@@ -233,6 +234,7 @@ static const struct option_row option_rows[] = {
     {"rss", OPT_RSS, false, ""},
     {"verify", OPT_VERIFY, false, ""},
     {"same-memory", OPT_SAME_MEMORY, false, ""},
+    {"steps", OPT_STEPS, false, ""},
     {"timeout", OPT_TIMEOUT, true, "1 to 3600 seconds"},
     {"json", OPT_JSON, true, "a file name"},
     {"quiet", OPT_QUIET, false, ""},
@@ -272,6 +274,7 @@ static bool set_option(struct bench_options *o, enum option_id id, const char *v
     case OPT_RSS: t->rss = true; return true;
     case OPT_VERIFY: t->verify = true; return true;
     case OPT_SAME_MEMORY: t->same_memory = true; return true;
+    case OPT_STEPS: t->steps = true; return true;
     case OPT_TIMEOUT: return parse_number(value, 1, 3600, &t->timeout_s);
     case OPT_JSON: return copy_text(o->json, sizeof o->json, value);
     case OPT_QUIET: o->quiet = true; return true;
@@ -394,6 +397,9 @@ bool bench_test_check(const struct bench_test *t, struct bench_error *err)
             err, "--cq-mod is for lat --layer raw: every operation of a SAN socket completes on its own");
     if (t->command != BENCH_LAT && (t->idle != 0 || t->rss))
         return bench_fail(err, "--idle and --rss belong to lat");
+    if (t->steps && (t->command != BENCH_LAT || t->op != BENCH_SEND || t->notify != BENCH_POLL || t->verify ||
+                     t->cq_mod != 1 || (t->layer != BENCH_RAW && t->layer != BENCH_SAN)))
+        return bench_fail(err, "--steps is for lat --layer raw and san with polled messages, nothing beside");
     if (t->command == BENCH_REG && t->notify == BENCH_UPCALL)
         return bench_fail(err, "reg has no completions to be notified of");
     return true;

@@ -34,6 +34,7 @@ struct bench_test {
     bool verify;
     bool same_memory; /* every slot has the same piece of memory */
     bool rss;
+    bool steps;
     uint16_t size_count;
     uint32_t sizes[BENCH_SIZES_MAX]; /* bytes */
     uint32_t iters;                  /* for each size; 0: by time */

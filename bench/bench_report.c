@@ -41,7 +41,7 @@ void bench_report_begin(struct bench_report *r)
     if (t->idle != 0)
         printf(" --idle %u", t->idle);
     fputs(t->same_memory ? " --same-memory" : "", stdout);
-    puts(t->verify ? " --verify" : "");
+    puts(t->verify ? " --verify" : t->steps ? " --steps" : "");
     if (r->local.backend[0] != '\0')
         printf("# backend %s: %s\n", r->local.backend, r->local.backend_why);
     printf("# %s (%s", r->local.device, r->local.transport);

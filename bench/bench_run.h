@@ -30,6 +30,8 @@ void bench_bw_config(const struct bench_test *t, bool is_client, struct bench_ep
 /* Client and server halves. The client's leave count durations (ns) in times[] (lat) or elapsed_ns (bw). */
 bool bench_lat_client(struct bench_run_args *a);
 bool bench_lat_server(struct bench_run_args *a);
+bool bench_steps_client(struct bench_run_args *a); /* lat --steps */
+bool bench_steps_server(struct bench_run_args *a);
 bool bench_bw_client(struct bench_run_args *a);
 bool bench_bw_server(struct bench_run_args *a);
 

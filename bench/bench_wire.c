@@ -138,6 +138,7 @@ size_t bench_hello_encode(const struct bench_test *t, uint8_t *out)
     put(&w, t->verify, 1);
     put(&w, t->same_memory, 1);
     put(&w, t->rss, 1);
+    put(&w, t->steps, 1);
     put(&w, t->iters, 4);
     put(&w, t->seconds, 4);
     put(&w, t->depth, 4);
@@ -165,6 +166,7 @@ bool bench_hello_decode(const uint8_t *in, size_t bytes, struct bench_test *out,
     out->verify = get_bool(&r);
     out->same_memory = get_bool(&r);
     out->rss = get_bool(&r);
+    out->steps = get_bool(&r);
     out->iters = (uint32_t)get(&r, 4);
     out->seconds = (uint32_t)get(&r, 4);
     out->depth = (uint32_t)get(&r, 4);

@@ -1,10 +1,12 @@
 # compare.awk - medians and ratios of one compare session, against the targets.
-# usage: awk -v csv=FILE -v json=FILE -v check=0|1 -f compare.awk targets.tsv samples.tsv
-# samples.tsv: round, name, value; several values of a name count as several rounds. Prints two tables; with
-# check=1 the exit status is 1 when a target is missed or has no figure. POSIX awk.
+# usage: awk -v csv=FILE -v json=FILE -v check=0|1 -v where=PLACE -f compare.awk targets.tsv samples.tsv
+# samples.tsv: round, name, value; several values of a name count as several rounds. where: only the targets for that place,
+# else all. Prints two tables; with check=1 the exit status is 1 when a target is missed or has no figure. POSIX awk.
 BEGIN { FS = "\t"; target_count = 0; name_count = 0 }
 
 /^#/ || NF == 0 { next }
+
+FNR == NR && where != "" && $6 != where { next }
 
 FNR == NR {
     target_count++

@@ -21,13 +21,15 @@ usage: scripts/bench.sh [--device softiwarp|rxe|siw|both] [--timeout SECONDS] [B
                         bandwidth, connections and registration, raw verbs beside ours; siw, both: likewise
   --compare [--check]   comparison with other ways to move the same bytes, on rxe unless --device says otherwise;
                         --check fails when a target is missed
+  --count-instructions [--check]
+                        how many instructions the provider adds to one message, counted by valgrind
   --timeout SECONDS     deadline of the measuring (default 1800)
   any other option      passed on to the bench
 Tables are printed; JSON and SVG files are left in build/bench-results.
 TEXT
 }
 
-device='' timeout=1800 is_compare=false
+device='' timeout=1800 is_compare=false is_count=false
 declare -a bench_options=()
 parse_options() {
     while (($# > 0)); do
@@ -35,6 +37,7 @@ parse_options() {
         -h | --help) usage && exit 0 ;;
         --device) device=${2:?--device needs a value} && shift ;;
         --timeout) timeout=${2:?--timeout needs a value} && shift ;;
+        --count-instructions) is_count=true ;;
         *)
             [[ $1 != --compare ]] || is_compare=true
             bench_options+=("$1")
@@ -66,6 +69,10 @@ run_local() {
     timeout "$timeout" scripts/bench_local.sh build/release "$RESULTS" "${bench_options[@]}"
 }
 
+run_count() {
+    timeout "$timeout" scripts/count_instructions.sh "${bench_options[@]}" build/release
+}
+
 run_on_device() {
     scripts/vm/guest.sh --device "$device" --timeout "$timeout" --out "$RESULTS" \
         --keep-log "$RESULTS/console.log" -- scripts/vm/in_guest_bench.sh build/release "${bench_options[@]}"
@@ -76,7 +83,9 @@ main() {
     local -a packages=("${BUILD_PACKAGES[@]}")
     start=$(now_ns)
     parse_options "$@"
-    if [[ $device == softiwarp ]]; then
+    if "$is_count"; then
+        run=run_count
+    elif [[ $device == softiwarp ]]; then
         run=run_local
     else
         packages+=("${DEVICE_PACKAGES[@]}")

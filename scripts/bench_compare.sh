@@ -432,8 +432,8 @@ main() {
     done
     [[ -z $sweep ]] || run_sweep
     local status=0
-    awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -f "$BENCH/compare.awk" \
-        "$targets" "$out/samples.tsv" | tee "$out/ratios.txt" || status=$?
+    awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -v where=device \
+        -f "$BENCH/compare.awk" "$targets" "$out/samples.tsv" | tee "$out/ratios.txt" || status=$?
     note "took $((SECONDS - begun)) s; samples and ratios are in $out"
     return "$status"
 }

@@ -155,6 +155,11 @@ static void combinations_without_meaning_are_refused(void **state)
     assert_int_equal(parse("bw --rss"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("reg --notify upcall"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --op write --verify --notify upcall"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("lat --steps"), BENCH_PARSED);
+    assert_true(o.test.steps);
+    assert_int_equal(parse("lat --steps --notify upcall"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("lat --steps --layer tcp"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("bw --steps"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --verify --sizes 4M --depth 1024"), BENCH_PARSED_WRONG);
 }
 

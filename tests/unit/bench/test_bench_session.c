@@ -174,6 +174,13 @@ static void latency_with_a_completion_port(void **state)
     expect_good("bw --sizes 64,64K --iters 100 --verify --notify upcall --wake port", 2);
 }
 
+/* raw: in one process the two ends of a SAN connection share a completion queue, and ask it in each other's way */
+static void steps_are_taken_one_by_one(void **state)
+{
+    (void)state;
+    expect_good("lat --steps --sizes 64,64K --iters 40 --warmup 5", 2);
+}
+
 static void idle_connections(void **state)
 {
     struct bench_report r;
@@ -361,6 +368,7 @@ int main(int argc, char *argv[])
     };
     static const struct CMUnitTest raw[] = {
         SESSION_TEST(latency_with_rare_completions),
+        SESSION_TEST(steps_are_taken_one_by_one),
         SESSION_TEST(a_run_by_time_takes_about_that_long),
         SESSION_TEST(slow_devices_give_slow_figures),
         SESSION_TEST(an_address_without_device_is_an_error_with_a_reason),

@@ -18,21 +18,21 @@ is() {
     fi
 }
 
-# evaluate CHECK - prints the report, returns awk's status.
+# evaluate CHECK [PLACE] - prints the report, returns awk's status.
 evaluate() {
-    awk -v check="$1" -v csv="$work/r.csv" -v json="$work/r.json" -f "$bench/compare.awk" \
+    awk -v where="${2:-}" -v check="$1" -v csv="$work/r.csv" -v json="$work/r.json" -f "$bench/compare.awk" \
         "$work/targets.tsv" "$work/samples.tsv"
 }
 
 verdict_of() { awk -v t="$1" 'index($0, t) == 1 { print $NF }' "$work/report"; }
 
 printf '# comment\n' >"$work/targets.tsv"
-printf '%s\t%s\t%s\t%s\t%s\n' >>"$work/targets.tsv" \
-    fast a.ours a.other at-most 1.05 \
-    slow b.ours a.other at-most 1.05 \
-    enough c.ours c.other at-least 0.95 \
-    constant d.ours 1 at-most 48 \
-    shown b.ours a.other info 1.0
+printf '%s\t%s\t%s\t%s\t%s\t%s\n' >>"$work/targets.tsv" \
+    fast a.ours a.other at-most 1.05 here \
+    slow b.ours a.other at-most 1.05 here \
+    enough c.ours c.other at-least 0.95 there \
+    constant d.ours 1 at-most 48 here \
+    shown b.ours a.other info 1.0 here
 # a.other: 100 (even number of rounds: mean of 90 and 110); one wild round must not matter
 printf '%s\n' '1	a.other	90' '2	a.other	110' '3	a.other	5' '4	a.other	9000' \
     '1	a.ours	101' '2	a.ours	99' '3	a.ours	104' \
@@ -56,6 +56,11 @@ status=0
 evaluate 1 >"$work/report" || status=$?
 is "with --check a missed target fails" 1 "$status"
 
+status=0
+evaluate 1 there >"$work/report" || status=$?
+is "targets for another place do not count" 0 "$status"
+is "and are not shown" "1 of 1 targets met" "$(tail -n 1 "$work/report")"
+
 sed -i '/^slow/d' "$work/targets.tsv"
 status=0
 evaluate 1 >"$work/report" || status=$?
@@ -75,11 +80,11 @@ d = json.load(open(sys.argv[1]))
 print(round(d["ratios"][0]["ratio"], 3))' "$work/r.json")"
 fi
 
-# The list in the tree: five columns, known kinds, numbers as bounds, and at least the eleven rows of issue 2.
+# The list in the tree: six columns, known kinds and places, numbers as bounds, and no row lost.
 is "targets.tsv is well formed" "" "$(awk -F '\t' '/^#/ { next }
-    NF != 5 || $4 !~ /^(at-most|at-least|info)$/ || $5 !~ /^[0-9]+(\.[0-9]+)?$/ { print FNR }' \
-    "$bench/targets.tsv")"
-is "targets.tsv has all rows" yes "$(awk -F '\t' '!/^#/ && $4 != "info" { n++ }
+    NF != 6 || $4 !~ /^(at-most|at-least|info)$/ || $5 !~ /^[0-9]+(\.[0-9]+)?$/ ||
+    $6 !~ /^(device|softiwarp)$/ { print FNR }' "$bench/targets.tsv")"
+is "targets.tsv has all rows of a device" yes "$(awk -F '\t' '!/^#/ && $4 != "info" && $6 == "device" { n++ }
     END { print (n >= 11 ? "yes" : "no") }' "$bench/targets.tsv")"
 
 exit $((failures > 0))
