@@ -30,14 +30,14 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 /* ---- operation records --------------------------------------------------------------------------------- */
 
-/* What an operation finds in its record: here, so that nobody waits for it. */
+/* What an operation finds in its record: here, so that nobody waits for it; as the short ways leave it. */
 static void blank(struct wsd_op *op)
 {
     op->first_error = VB_OK;
-    op->is_plain = false;
+    op->is_plain = true;
     op->internal_done = false;
     op->notify = false;
-    op->sge_count = 0;
+    op->sge_count = 1;
     op->slots = 1;
     op->bounce = NULL;
 }
@@ -53,6 +53,8 @@ static bool add_chunk_locked(struct wsd_chan *c, struct wsd_queue *q)
     q->chunks = chunk;
     for (uint32_t i = count; i-- > 0;) {
         chunk->ops[i].chan = c;
+        chunk->ops[i].queue = q;
+        chunk->ops[i].side = q == &c->rq;
         blank(&chunk->ops[i]);
         chunk->ops[i].next = q->free;
         q->free = &chunk->ops[i];
@@ -207,8 +209,14 @@ static vb_status_t make_qp(struct wsd_chan *c)
     c->sq.depth = wanted.send_wr;
     c->rq.depth = wanted.recv_wr;
     c->sq.quick_room = least(c->sq.depth - WSD_INTERNAL_SLOTS, config->queue_cap);
-    c->rq.quick_room = least(c->rq.depth, config->queue_cap);
+    wsd_chan_privates_changed(c);
     return VB_OK;
+}
+
+void wsd_chan_privates_changed(struct wsd_chan *c)
+{
+    bool are_over = !c->private_unpaired && !c->private_posted;
+    c->rq.quick_room = are_over ? least(c->rq.depth, c->dev->config->queue_cap) : 0;
 }
 
 vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up, void *owner,
@@ -228,6 +236,8 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
     c->idle_op.kind = WSD_OP_IDLE;
     c->idle_op.chan = c;
     c->arrived_tail = &c->arrived;
+    c->send_wr = (struct vb_send_wr){.sge = &c->send_piece, .sge_count = 1, .op = VB_WR_SEND};
+    c->recv_wr = (struct vb_recv_wr){.sge_count = 1};
     wsd_op_list_init(&c->private_wait);
     vb_status_t st = wsd_device_take_domain(dev, &c->domain);
     if (st != VB_OK)
@@ -363,7 +373,7 @@ bool wsd_chan_break(struct wsd_chan *c, int cause)
 bool wsd_chan_drained(struct wsd_chan *c)
 {
     lock_both(c);
-    bool drained = c->sq.posted.count == 0 && c->rq.posted.count == 0 && c->private_posted == 0;
+    bool drained = !c->sq.posted.head && !c->rq.posted.head && c->private_posted == 0;
     unlock_both(c);
     return drained;
 }
@@ -385,15 +395,24 @@ bool wsd_chan_drain(struct wsd_chan *c, uint64_t deadline_ns)
     return true;
 }
 
+static uint32_t length(const struct wsd_op_list *l)
+{
+    uint32_t n = 0;
+    for (const struct wsd_op *op = l->head; op; op = op->next)
+        n++;
+    return n;
+}
+
 void wsd_chan_force_out(struct wsd_chan *c)
 {
     uint32_t error = (uint32_t)wsd_chan_error(c, VB_E_FLUSHED);
     lock_both(c);
-    uint32_t sends = c->sq.posted.count, receives = c->rq.posted.count, private = c->private_posted;
+    uint32_t sends = length(&c->sq.posted), receives = length(&c->rq.posted), private = c->private_posted;
     bool ready = fail_list_locked(c, &c->sq, &c->sq.posted, error);
     ready |= fail_list_locked(c, &c->rq, &c->private_wait, error);
     ready |= fail_list_locked(c, &c->rq, &c->rq.posted, error);
     c->private_posted = 0; /* their buffers stay with the slab: the device may still name them */
+    wsd_chan_privates_changed(c);
     unlock_both(c);
     if (ready)
         wsd_shard_kick(c->shard);
@@ -407,7 +426,7 @@ void wsd_chan_close(struct wsd_chan *c)
 {
     lock_both(c);
     uint32_t left = c->sq.live + c->rq.live;
-    c->closed = true;
+    c->sq.closed = c->rq.closed = true;
     pal_store_relaxed(&c->left, left); /* under the locks of all who count it down */
     unlock_both(c);
     if (left == 0)

@@ -28,7 +28,6 @@ struct wsd_chan_up {
 
 struct wsd_op_list {
     struct wsd_op *head, **tail;
-    uint32_t count;
 };
 
 struct wsd_queue {
@@ -37,20 +36,23 @@ struct wsd_queue {
      * posted without a closer look. Like the lock it outlives the channel: whoever comes late finds another one's or none. */
     SOCKET open_for;
     bool stopped;           /* takes no more work requests */
+    bool closed;            /* no operation can come any more */
     uint32_t depth, used;   /* work requests: room, posted and not given back */
     uint32_t quick_room;    /* used less than this: a short way needs to look at no other limit */
     uint32_t reads;         /* sq: RDMA reads posted and not finished: later requests are fenced (7.5) */
     uint32_t read_requests; /* sq: work requests of those */
-    uint32_t live;          /* operations begun and not told to the switch yet */
-    uint32_t ops;           /* operations not completed, internal ones not counted */
+    uint32_t live;          /* operations begun and not told to the switch yet, internal ones not counted */
+    uint32_t untold;        /* those of them that are completed */
     struct wsd_op_list posted, waiting;
     struct wsd_op_list kept; /* rq, parked: flushed receives that the next QP gets first */
     struct wsd_op *free;
     struct wsd_op_ext *free_ext;
     struct wsd_op_chunk *chunks;
+    /* The region that was used last, and where it lies; end 0: none. rq: one that may be written. */
     struct wsd_region *last_hit;
+    uint64_t hit_start, hit_end;
     struct { /* for the log when the channel ends */
-        uint64_t done, bytes, failed, queued;
+        uint64_t done, failed, bytes, queued;
     } count;
 };
 
@@ -60,8 +62,7 @@ struct wsd_region {
     uint64_t start, end;
     uint32_t access; /* MEM_* */
     uint32_t lkey;
-    uint32_t send_uses; /* guarded by sq.lock */
-    uint32_t recv_uses; /* guarded by rq.lock */
+    uint32_t uses[2]; /* by operations; index: wsd_op.side; guarded by that queue's lock */
 };
 
 /* Remote access granted with WSPRegisterRdmaMemory. */
@@ -86,8 +87,12 @@ struct wsd_chan {
     SOCKET handle;          /* the switch's, for completion upcalls */
     pal_atomic_bool silent; /* final clean-up: complete without upcalls (C20) */
 
+    /* What the short ways post; a backend copies it. Guarded by the lock of its queue. */
+    struct vb_send_wr send_wr;
+    struct vb_sge send_piece;
+    struct vb_recv_wr recv_wr;
+
     _Atomic(uint32_t) cause; /* first cause of death (Winsock code), 0 while alive */
-    bool closed;             /* guarded by both queue locks: no operation can come any more */
     _Atomic(uint32_t) left;  /* closed: operations not told yet; whoever tells the last one reports idle */
     bool parked;             /* guarded by both queue locks: peer is moving, keep flushed receives (8.10) */
     /* guarded by both queue locks: closed or moved: not even an arrived message is given out */
@@ -106,6 +111,7 @@ struct wsd_chan {
     uint32_t local_nonce, peer_nonce; /* name the connection in RDMA buffer descriptors */
 
     /* First messages (8.5). Guarded by rq.lock. */
+    /* After a change: wsd_chan_privates_changed(). */
     uint32_t private_unpaired;       /* private receives that no WSPRecv has been paired with */
     uint32_t private_posted;         /* private receives the device still holds */
     struct wsd_op_list private_wait; /* paired, message not there yet */
@@ -124,6 +130,8 @@ vb_status_t wsd_chan_create(struct wsd_device *dev, const struct wsd_chan_up *up
                             struct wsd_chan **out);
 /* Post private receives. The QP can take receives (vb_conn_bind_qp() done). */
 vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count);
+/* Receives have no short way while private ones are in front of them. rq.lock. */
+void wsd_chan_privates_changed(struct wsd_chan *c);
 /* The connection is up: operations may be submitted, by the short ways for this descriptor. read_depth: work requests for RDMA reads that may be out. */
 void wsd_chan_open(struct wsd_chan *c, SOCKET handle, SOCKET descriptor, uint32_t local_nonce,
                    uint32_t peer_nonce, uint32_t read_depth);
@@ -166,20 +174,22 @@ vb_status_t wsd_chan_new_qp(struct wsd_chan *c); /* drained: destroy the old QP,
 void wsd_chan_unpark(struct wsd_chan *c);
 
 /* ---- operations: called by xfer.c, recv.c, shard.c ---- */
-void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned count); /* under poll_lock */
+void wsd_chan_complete(const struct vb_wc *wc, unsigned count); /* under poll_lock of its shard */
 /* the upcall; no locks */
 void wsd_chan_deliver(struct wsd_op *op);
 
 void wsd_op_free_locked(struct wsd_queue *q, struct wsd_op *op);
 struct wsd_op *wsd_op_first_locked(struct wsd_chan *c,
                                    struct wsd_queue *q); /* no record is free: make some */
-/* A record as wsd_op_free_locked() left it, NULL when out of memory. Queue lock held. */
+/* A record without pieces, NULL when out of memory. Free ones are as the short ways want them. Queue lock held. */
 static inline struct wsd_op *wsd_op_alloc_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
     struct wsd_op *op = q->free;
     if (!op)
         return wsd_op_first_locked(c, q);
     q->free = op->next;
+    op->is_plain = false;
+    op->sge_count = 0;
     return op;
 }
 /* Room for `pieces`; false when out of memory. */
@@ -197,14 +207,12 @@ static inline void wsd_op_list_init(struct wsd_op_list *l)
 {
     l->head = NULL;
     l->tail = &l->head;
-    l->count = 0;
 }
 static inline void wsd_op_list_push(struct wsd_op_list *l, struct wsd_op *op)
 {
     op->next = NULL;
     *l->tail = op;
     l->tail = &op->next;
-    l->count++;
 }
 static inline struct wsd_op *wsd_op_list_pop(struct wsd_op_list *l)
 {
@@ -214,7 +222,6 @@ static inline struct wsd_op *wsd_op_list_pop(struct wsd_op_list *l)
         l->head = op->next;
         if (!l->head)
             l->tail = &l->head;
-        l->count--;
     }
     return op;
 }
@@ -232,13 +239,23 @@ static inline void wsd_op_begin(struct wsd_queue *q, struct wsd_op *op, WSAOVERL
     op->ov = ov;
     /* sampled here only (7.2): ov is the switch's again at completion */
     op->notify = !((uintptr_t)ov->hEvent & 1);
-    op->is_plain = !op->notify && op->sge_count == 1 && !op->ext && !op->bounce && op->slots == 1;
+    op->is_plain = !op->notify && op->sge_count == 1 && !op->ext && !op->bounce && op->slots == 1 &&
+                   op->kind != WSD_OP_READ;
     ov->Offset = 0;
     ov->OffsetHigh = 0;
     /* before it can complete */
     __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS, __ATOMIC_RELEASE);
     q->live++;
-    q->ops++;
+}
+/* Does this piece, which has bytes, lie in the region that was used last? */
+static inline bool wsd_queue_hits(const struct wsd_queue *q, uint64_t addr, uint32_t bytes)
+{
+    return addr >= q->hit_start && addr < q->hit_end && addr + bytes <= q->hit_end;
+}
+/* Operations not completed. */
+static inline uint32_t wsd_queue_ops(const struct wsd_queue *q)
+{
+    return q->live - q->untold;
 }
 /* Take back wsd_op_begin() because nothing was started. */
 void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op);
@@ -246,12 +263,34 @@ void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op);
  * Returns true when the shard has something to deliver. */
 bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,
                           uint32_t bytes);
+/* A request of a short way was refused: as if it had never been. Returns the Winsock code. */
+int wsd_op_refused_locked(struct wsd_queue *q, struct wsd_op *op, vb_status_t st);
+/* Behind the end of an operation of a short way: the last one of a closed channel, transfers of nothing that were behind it. */
+void wsd_straight_rest_locked(struct wsd_chan *c, struct wsd_queue *q);
+/* Where the result goes when nobody is to be told: byte count first, status last, since a poller may be
+ * reading (7.3). */
+static inline void wsd_store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t bytes)
+{
+    ov->OffsetHigh = error;
+    ov->Offset = 0;
+    ov->InternalHigh = bytes;
+    /* publishes the count and the error */
+    __atomic_store_n(&ov->Internal, (ULONG_PTR)error, __ATOMIC_RELEASE);
+}
 /* Copy an arrived first message into the receive paired with it, and finish that. rq.lock held. */
 bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const struct wsd_private_buf *b);
 
 /* Post what waits in software while there is room. */
 void wsd_xfer_refill_send_locked(struct wsd_chan *c);
 void wsd_xfer_refill_recv_locked(struct wsd_chan *c);
+void wsd_queue_refill_locked(struct wsd_queue *q);
+/* Give the lock back; before that, what waits gets the room that has become free. */
+static inline void wsd_queue_refill_and_give(struct wsd_queue *q)
+{
+    if (q->waiting.head)
+        wsd_queue_refill_locked(q);
+    pal_lock_give(&q->lock);
+}
 
 static inline void wsd_queue_read_over(struct wsd_queue *q, const struct wsd_op *op)
 {

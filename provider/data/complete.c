@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/upcall.h"
 #include "data/bounce.h"
-#include "data/chan.h"
+#include "data/straight.h"
 
 #include <string.h>
 
@@ -22,40 +22,17 @@ int wsd_chan_error(struct wsd_chan *c, vb_status_t st)
 void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op)
 {
     __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
-    q->ops--;
     q->live--; /* never the last: the channel is open */
 }
 
 static inline void release_regions_locked(struct wsd_op *op)
 {
-    bool recv = wsd_op_is_recv(op);
-    if (op->sge_count == 1 && !op->ext) { /* the rule */
-        struct wsd_region *r = op->region[0];
-        if (r)
-            --*(recv ? &r->recv_uses : &r->send_uses);
-        op->region[0] = NULL;
-        return;
-    }
     struct wsd_region **regions = wsd_op_regions(op);
     for (uint32_t i = 0; i < op->sge_count; i++)
         if (regions[i]) {
-            if (recv)
-                regions[i]->recv_uses--;
-            else
-                regions[i]->send_uses--;
+            regions[i]->uses[op->side]--;
             regions[i] = NULL;
         }
-}
-
-/* Where the result goes when nobody is to be told: byte count first, status last, since a poller may be
- * reading (7.3). */
-static void store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t bytes)
-{
-    ov->OffsetHigh = error;
-    ov->Offset = 0;
-    ov->InternalHigh = bytes;
-    /* publishes the count and the error */
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)error, __ATOMIC_RELEASE);
 }
 
 /* The switch has been told. True for the last operation of a closed channel: then the caller sees to it that idle() is
@@ -63,7 +40,7 @@ static void store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t bytes)
 static inline bool told_locked(struct wsd_chan *c, struct wsd_queue *q)
 {
     q->live--;
-    return c->closed && pal_sub_acq_rel(&c->left, 1) == 1;
+    return q->closed && pal_sub_acq_rel(&c->left, 1) == 1;
 }
 
 bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, uint32_t error,
@@ -81,17 +58,17 @@ bool wsd_op_finish_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op
             op->internal_done = true; /* its waiter frees it */
         return false;
     }
-    q->ops--;
     op->error = error;
     op->bytes = bytes;
     q->count.failed += error != 0;
     if (op->notify && !c->silent) {
+        q->untold++;
         wsd_shard_push_ready(c->shard, op);
         return true;
     }
     if (op->notify)
         wsd_shard_expected_one(c->shard);
-    store_result(op->ov, error, bytes);
+    wsd_store_result(op->ov, error, bytes);
     wsd_op_free_locked(q, op);
     if (!told_locked(c, q))
         return false;
@@ -110,13 +87,14 @@ void wsd_chan_deliver(struct wsd_op *op)
     struct wsd_queue *q = wsd_op_is_recv(op) ? &c->rq : &c->sq;
     WSAOVERLAPPED *ov = op->ov;
     if (c->silent) {
-        store_result(ov, op->error, op->bytes);
+        wsd_store_result(ov, op->error, op->bytes);
     } else {
         ov->OffsetHigh = op->error;
         ov->Offset = 0;
         wsd_upcall_complete(c->handle, ov, op->error, op->bytes); /* ov is not ours from here on */
     }
     pal_lock_take(&q->lock);
+    q->untold--;
     wsd_op_free_locked(q, op);
     bool last = told_locked(c, q);
     pal_lock_give(&q->lock); /* the channel may go now, unless this was the last one */
@@ -256,75 +234,80 @@ static bool private_done_locked(struct wsd_chan *c, struct wsd_private_buf *b, c
     return op ? wsd_op_finish_locked(c, &c->rq, op, (uint32_t)wsd_chan_error(c, st), 0) : false;
 }
 
-/* The rule, the short way: what wsd_op_finish_locked() does for a request of one piece that succeeded and that nobody
- * is to be told of. */
-static inline void plain_done_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op,
-                                     uint32_t bytes)
+int wsd_op_refused_locked(struct wsd_queue *q, struct wsd_op *op, vb_status_t st)
 {
-    struct wsd_region *r = op->region[0];
-    wsd_op_list_pop(&q->posted); /* a reliable QP completes in order: op */
-    q->used--;
-    q->ops--;
-    count(q, bytes);
-    if (q == &c->rq)
-        r->recv_uses--;
-    else
-        r->send_uses--;
-    op->sge_count = 0; /* and so the record is blank again, as wsd_op_free_locked() leaves it */
-    op->is_plain = false;
-    op->next = q->free;
-    q->free = op;
-    store_result(op->ov, 0, bytes);
-    if (told_locked(c, q))
+    __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
+    op->region[0] = NULL;
+    wsd_op_free_locked(q, op);
+    return wsd_error_post(st);
+}
+
+void wsd_straight_rest_locked(struct wsd_chan *c, struct wsd_queue *q)
+{
+    if (q->closed && pal_sub_acq_rel(&c->left, 1) == 1)
         wsd_shard_push_ready(c->shard, &c->idle_op);
+    finish_nothings_locked(c, q);
 }
 
-static void refill_and_unlock(struct wsd_chan *c, struct wsd_queue *q)
+void wsd_queue_refill_locked(struct wsd_queue *q)
 {
-    if (q->waiting.head) {
-        if (q == &c->sq)
-            wsd_xfer_refill_send_locked(c);
-        else
-            wsd_xfer_refill_recv_locked(c);
+    struct wsd_chan *c = q->waiting.head->chan;
+    if (q == &c->sq)
+        wsd_xfer_refill_send_locked(c);
+    else
+        wsd_xfer_refill_recv_locked(c);
+}
+
+static void other_done_locked(struct wsd_queue *q, const struct vb_wc *wc)
+{
+    void *object = (void *)(uintptr_t)(wc->id & ~(uint64_t)WSD_ID_MASK);
+    struct wsd_private_buf *b = object;
+    struct wsd_op *op = object;
+    switch ((enum wsd_id_tag)(wc->id & WSD_ID_MASK)) {
+    case WSD_ID_PRIVATE: {
+        struct wsd_chan *c = b->owner;
+        private_done_locked(c, b, wc);
+        wsd_chan_privates_changed(c);
+        break;
     }
-    pal_lock_give(&q->lock);
+    case WSD_ID_MEMBER:
+        if (op->first_error == VB_OK)
+            op->first_error = (uint8_t)wc->status; /* the final request of the operation follows, flushed */
+        break;
+    default:
+        if (q == &op->chan->rq)
+            recv_done_locked(op->chan, op, wc);
+        else
+            send_done_locked(op->chan, op, wc);
+    }
 }
 
-void wsd_chan_complete(struct wsd_shard *s, const struct vb_wc *wc, unsigned n)
+static inline struct wsd_queue *queue_of(uint64_t id)
 {
-    struct wsd_chan *locked_chan = NULL;
+    void *object = (void *)(uintptr_t)(id & ~(uint64_t)WSD_ID_MASK);
+    if ((id & WSD_ID_MASK) != WSD_ID_PRIVATE)
+        return ((struct wsd_op *)object)->queue;
+    struct wsd_chan *c = ((struct wsd_private_buf *)object)->owner;
+    return &c->rq;
+}
+
+void wsd_chan_complete(const struct vb_wc *wc, unsigned n)
+{
     struct wsd_queue *locked = NULL; /* kept over neighbours of one queue, which are the rule */
-    (void)s;
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t tag = wc[i].id & WSD_ID_MASK;
-        void *object = (void *)(uintptr_t)(wc[i].id & ~(uint64_t)WSD_ID_MASK);
-        struct wsd_op *op = object;
-        struct wsd_private_buf *b = object;
-        struct wsd_chan *c = tag == WSD_ID_PRIVATE ? b->owner : op->chan;
-        struct wsd_queue *q = tag == WSD_ID_PRIVATE || wsd_op_is_recv(op) ? &c->rq : &c->sq;
+    for (const struct vb_wc *end = wc + n; wc != end; wc++) {
+        struct wsd_op *op = (struct wsd_op *)(uintptr_t)wc->id;
+        struct wsd_queue *q = queue_of(wc->id);
         if (q != locked) {
             if (locked)
-                refill_and_unlock(locked_chan, locked);
+                wsd_queue_refill_and_give(locked);
             pal_lock_take(&q->lock);
             locked = q;
-            locked_chan = c;
         }
-        if (tag == WSD_ID_OP && op->is_plain && wc[i].status == VB_OK && op->kind != WSD_OP_READ) {
-            plain_done_locked(c, q, op, q == &c->rq ? wc[i].bytes : op->bytes);
-            if (q == &c->sq && q->posted.head && q->posted.head->kind == WSD_OP_NOTHING)
-                finish_nothings_locked(c, q);
-        } else if (tag == WSD_ID_MEMBER) {
-            if (op->first_error == VB_OK)
-                /* the final request of the operation follows, flushed */
-                op->first_error = (uint8_t)wc[i].status;
-        } else if (tag == WSD_ID_PRIVATE) {
-            private_done_locked(c, b, &wc[i]);
-        } else if (q == &c->rq) {
-            recv_done_locked(c, op, &wc[i]);
-        } else {
-            send_done_locked(c, op, &wc[i]);
-        }
+        if ((wc->id & WSD_ID_MASK) == WSD_ID_OP && op->is_plain && wc->status == VB_OK)
+            wsd_straight_done_locked(q, op, wc->bytes);
+        else
+            other_done_locked(q, wc);
     }
     if (locked)
-        refill_and_unlock(locked_chan, locked);
+        wsd_queue_refill_and_give(locked);
 }

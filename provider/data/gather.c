@@ -12,22 +12,16 @@ static bool add(struct wsd_queue *q, struct wsd_op *op, struct wsd_region *r, ui
     wsd_op_sge(op)[op->sge_count] = (struct vb_sge){.addr = addr, .bytes = bytes, .lkey = r->lkey};
     wsd_op_regions(op)[op->sge_count] = r;
     op->sge_count++;
-    if (wsd_op_is_recv(op))
-        r->recv_uses++;
-    else
-        r->send_uses++;
+    r->uses[op->side]++;
     return true;
 }
 
 void wsd_gather_undo_locked(struct wsd_op *op)
 {
-    bool recv = wsd_op_is_recv(op);
     for (uint32_t i = 0; i < op->sge_count; i++) {
         struct wsd_region *r = wsd_op_regions(op)[i];
-        if (r && recv)
-            r->recv_uses--;
-        else if (r)
-            r->send_uses--;
+        if (r)
+            r->uses[op->side]--;
         wsd_op_regions(op)[i] = NULL;
     }
     op->sge_count = 0;

@@ -19,22 +19,18 @@ static inline uint64_t wsd_gather_total(const WSABUF *bufs, uint32_t count)
  *          unregistered memory, or flag MEM_WRITE on a region without that right. op->kind is set. */
 int wsd_gather_many_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op, const WSABUF *bufs,
                            uint32_t count, uint32_t flag);
-/* The same, with a short way for the rule: one piece, in the region that was used last. */
+/* The same, with a short way for the rule: one piece, in the region that was used last (rq: one that may be written). */
 static inline int wsd_gather_locked(struct wsd_chan *c, struct wsd_queue *q, struct wsd_op *op,
                                     const WSABUF *bufs, uint32_t count, uint32_t flag)
 {
-    struct wsd_region *r = q->last_hit;
     uint64_t addr = count == 1 ? (uintptr_t)bufs->buf : 0;
-    if (count != 1 || !r || addr < r->start || addr >= r->end || r->end - addr < bufs->len || !bufs->len ||
-        (flag == MEM_WRITE && !(r->access & MEM_WRITE)))
+    if (count != 1 || !bufs->len || !wsd_queue_hits(q, addr, bufs->len))
         return wsd_gather_many_locked(c, q, op, bufs, count, flag);
+    struct wsd_region *r = q->last_hit;
     op->sge[0] = (struct vb_sge){.addr = addr, .bytes = bufs->len, .lkey = r->lkey};
     op->region[0] = r;
     op->sge_count = 1;
-    if (flag == MEM_WRITE)
-        r->recv_uses++;
-    else
-        r->send_uses++;
+    r->uses[op->side]++;
     return 0;
 }
 /* WSABUFEXes: each piece names its registration. WSAEINVAL: not a handle of this socket, or the piece is

@@ -15,6 +15,7 @@
 #include "wsd/ws2_types.h"
 
 struct wsd_chan;
+struct wsd_queue;
 struct wsd_region;
 
 enum wsd_op_kind {
@@ -45,15 +46,17 @@ struct wsd_bounce;
 struct wsd_op {
     struct wsd_op *next;
     struct wsd_chan *chan;
-    WSAOVERLAPPED *ov;   /* the switch's again once the operation is completed */
-    uint32_t bytes;      /* requested; receives: arrived */
-    uint32_t error;      /* Winsock code, valid when completed */
-    uint16_t slots;      /* work requests it occupies */
-    uint8_t kind;        /* enum wsd_op_kind */
-    uint8_t first_error; /* vb_status_t of an unsignaled member request that failed, VB_OK = none */
-    bool notify;         /* bit 0 of hEvent was clear at submission (7.2) */
+    struct wsd_queue *queue; /* whose record it is; const */
+    WSAOVERLAPPED *ov;       /* the switch's again once the operation is completed */
+    uint32_t bytes;          /* requested; receives: arrived */
+    uint32_t error;          /* Winsock code, valid when completed */
+    uint16_t slots;          /* work requests it occupies */
+    uint8_t kind;            /* enum wsd_op_kind */
+    uint8_t side;            /* 0: of the send queue, 1: of the receive queue; const */
+    uint8_t first_error;     /* vb_status_t of an unsignaled member request that failed, VB_OK = none */
+    bool notify;             /* bit 0 of hEvent was clear at submission (7.2) */
     bool internal_done;
-    bool is_plain; /* one request, one registered piece, polled: completes the short way */
+    bool is_plain; /* one request, one registered piece, polled, no read: completes the short way */
     uint16_t sge_count;
     uint64_t remote_addr;
     union {

@@ -30,6 +30,7 @@ vb_status_t wsd_chan_post_private(struct wsd_chan *c, uint32_t count)
         if (st == VB_OK) {
             c->private_posted++;
             c->private_unpaired++;
+            wsd_chan_privates_changed(c);
         }
         pal_lock_give(&c->rq.lock);
         if (st != VB_OK) {
@@ -89,6 +90,7 @@ static bool pair_locked(struct wsd_chan *c, struct wsd_op *op)
     if (!c->private_unpaired)
         return false;
     c->private_unpaired--;
+    wsd_chan_privates_changed(c);
     struct wsd_private_buf *b = c->arrived;
     if (!b) {
         wsd_op_list_push(&c->private_wait, op);
@@ -106,7 +108,7 @@ static bool pair_locked(struct wsd_chan *c, struct wsd_op *op)
 static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov)
 {
     struct wsd_queue *q = &c->rq;
-    if (q->ops >= c->dev->config->queue_cap)
+    if (wsd_queue_ops(q) >= c->dev->config->queue_cap)
         return WSAENOBUFS;
     wsd_op_begin(q, op, ov);
     if (pair_locked(c, op))

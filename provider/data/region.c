@@ -90,14 +90,23 @@ bool wsd_region_is_ours_locked(const struct wsd_chan *c, const void *handle)
     return index_of_locked(c, handle) >= 0;
 }
 
+static void set_hit(struct wsd_chan *c, struct wsd_queue *q, struct wsd_region *r)
+{
+    if (q == &c->sq)
+        c->send_piece.lkey = r ? r->lkey : 0;
+    q->last_hit = r;
+    q->hit_start = r ? r->start : 0;
+    q->hit_end = r ? r->end : 0;
+}
+
 static void remove_locked(struct wsd_chan *c, uint32_t i)
 {
     struct wsd_region *r = c->regions[i];
     c->regions[i] = c->regions[--c->region_count];
     if (c->sq.last_hit == r)
-        c->sq.last_hit = NULL;
+        set_hit(c, &c->sq, NULL);
     if (c->rq.last_hit == r)
-        c->rq.last_hit = NULL;
+        set_hit(c, &c->rq, NULL);
 }
 
 int wsd_region_deregister(struct wsd_chan *c, void *handle)
@@ -105,7 +114,7 @@ int wsd_region_deregister(struct wsd_chan *c, void *handle)
     lock_both(c);
     int i = index_of_locked(c, handle);
     struct wsd_region *r = i < 0 ? NULL : c->regions[i];
-    bool free_now = r && !r->send_uses && !r->recv_uses;
+    bool free_now = r && !r->uses[0] && !r->uses[1];
     if (free_now)
         remove_locked(c, (uint32_t)i);
     unlock_both(c);
@@ -144,7 +153,7 @@ struct wsd_region *wsd_region_find_locked(struct wsd_chan *c, struct wsd_queue *
         return q->last_hit;
     for (uint32_t i = 0; i < c->region_count; i++)
         if (covers(c->regions[i], addr, flag)) {
-            q->last_hit = c->regions[i];
+            set_hit(c, q, c->regions[i]);
             return c->regions[i];
         }
     return NULL;

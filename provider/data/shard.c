@@ -7,8 +7,7 @@
 #include "data/chan.h"
 #include "pal/time.h"
 
-#define HARVEST_BATCH 16
-#define ARM_RETRY_MS  2 /* a CQ that could not be armed wakes nobody: look again soon */
+#define ARM_RETRY_MS 2 /* a CQ that could not be armed wakes nobody: look again soon */
 
 enum deliver_token { TOKEN_FREE, TOKEN_HELD, TOKEN_HELD_AGAIN };
 enum sleeper_state {
@@ -28,7 +27,7 @@ bool wsd_shard_inside_upcall(void)
 
 /* ---- harvest ------------------------------------------------------------------------------------------- */
 
-static void wake_waiters(struct wsd_shard *s)
+void wsd_shard_wake_waiters(struct wsd_shard *s)
 {
     pal_mutex_lock(&s->wait_lock);
     pal_cond_broadcast(&s->wait_cond);
@@ -41,32 +40,14 @@ unsigned wsd_shard_harvest(struct wsd_shard *s, bool must)
         pal_lock_take(&s->poll_lock);
     else if (!pal_lock_try(&s->poll_lock))
         return 0; /* somebody is taking them right now */
-    struct vb_wc wc[HARVEST_BATCH];
-    unsigned n = vb_cq_poll(s->cq, wc, HARVEST_BATCH);
+    struct vb_wc wc[WSD_HARVEST_BATCH];
+    unsigned n = vb_cq_poll(s->cq, wc, WSD_HARVEST_BATCH);
     if (n)
-        wsd_chan_complete(s, wc, n);
+        wsd_chan_complete(wc, n);
     pal_lock_give(&s->poll_lock);
     if (n && atomic_load_explicit(&s->waiters, memory_order_acquire))
-        wake_waiters(s);
+        wsd_shard_wake_waiters(s);
     return n;
-}
-
-void wsd_shard_progress(struct wsd_shard *s)
-{
-    struct vb_wc wc[HARVEST_BATCH];
-    unsigned n = 0;
-    if (!pal_lock_try(&s->poll_lock))
-        return;
-    if (s->cq) {
-        n = vb_cq_poll(s->cq, wc, HARVEST_BATCH);
-        if (n)
-            wsd_chan_complete(s, wc, n);
-        if (wsd_shard_has_ready(s))
-            wsd_shard_kick(s);
-    }
-    pal_lock_give(&s->poll_lock);
-    if (n && atomic_load_explicit(&s->waiters, memory_order_acquire))
-        wake_waiters(s);
 }
 
 /* ---- deliver ------------------------------------------------------------------------------------------- */
@@ -116,7 +97,7 @@ void wsd_shard_deliver(struct wsd_shard *s, const struct wsd_chan *only)
         upcall_depth--;
         pal_store_relaxed(&s->deliverer, 0);
         if (atomic_load_explicit(&s->waiters, memory_order_acquire))
-            wake_waiters(s);
+            wsd_shard_wake_waiters(s);
         seen = TOKEN_HELD;
         bool marked = !pal_cas_acq_rel(&s->token, &seen, TOKEN_FREE);
         if (marked)

@@ -66,9 +66,7 @@ void wsd_shard_destroy(struct wsd_shard *s); /* joins the thread; nothing may be
 /* Take completions. must: wait for another harvester instead of leaving it to him. Returns how many were
  * taken. */
 unsigned wsd_shard_harvest(struct wsd_shard *s, bool must);
-/* For a poller, which may hold nothing that keeps the shard alive: take completions unless somebody is at it, and have
- * the sleeper make the upcalls that are due (a poller runs nobody's: W13, W14). */
-void wsd_shard_progress(struct wsd_shard *s);
+#define WSD_HARVEST_BATCH 16u
 /* Make the upcalls that are due, unless somebody is at it. only: those of one channel (a thread that
  * closes a socket runs no strangers' upcalls); NULL: all (the sleeper). Call without locks. */
 void wsd_shard_deliver(struct wsd_shard *s, const struct wsd_chan *only);
@@ -95,5 +93,6 @@ static inline void wsd_shard_expected_one(struct wsd_shard *s)
 /* Sleep until some completion was harvested by anybody, or max_ms passed. The caller has called
  * wsd_shard_expect(). */
 void wsd_shard_wait(struct wsd_shard *s, bool (*done)(void *), void *arg, uint32_t max_ms);
+void wsd_shard_wake_waiters(struct wsd_shard *s);
 
 #endif

@@ -1,35 +1,25 @@
-/* straight.h - the short ways of WSPSend and WSPRecv, for the call that is the rule: polled, one registered piece, and
- * nothing that would have to wait in software.
- * Layer:   provider/data, inlined into spi/wsp_data.c.
+/* straight.h - the short ways of WSPSend, WSPRecv and of a completion, for the case that is the rule: polled, one
+ * registered piece, and nothing that would have to wait: not in software, not for a lock.
+ * Layer:   provider/data, inlined into spi/wsp_data.c and complete.c.
  * Threads: any, without a reference to the socket. The queue's lock is there however late the caller comes (see struct
  *          wsd_chan), and while it is held, `open_for` says that the channel belongs to this descriptor and is up.
- * Result:  false: not that case, or not this channel; nothing has happened, take xfer.h. true: *error as there. */
+ * Cost:    few enough instructions that each is worth a thought; scripts/count_instructions.sh counts them. */
 #ifndef WSD_STRAIGHT_H
 #define WSD_STRAIGHT_H
 
 #include "base/error.h"
 #include "data/chan.h"
 
-/* The region of a piece if it is the one that was used last, else NULL. */
-static inline struct wsd_region *wsd_straight_region(const struct wsd_queue *q, const WSABUF *buf)
-{
-    struct wsd_region *r = q->last_hit;
-    uint64_t addr = (uintptr_t)buf->buf;
-    return r && buf->len && addr >= r->start && addr < r->end && r->end - addr >= buf->len ? r : NULL;
-}
-
-static inline struct wsd_op *wsd_straight_op(struct wsd_queue *q, const WSABUF *buf, struct wsd_region *r,
-                                             uint8_t kind, WSAOVERLAPPED *ov)
+/* The next free record, which is as it must be but for what is written here. */
+static inline struct wsd_op *wsd_straight_op(struct wsd_queue *q, uint8_t kind, uint32_t bytes,
+                                             WSAOVERLAPPED *ov)
 {
     struct wsd_op *op = q->free;
     q->free = op->next;
     op->ov = ov;
     op->kind = kind;
-    op->bytes = buf->len;
-    op->is_plain = true; /* not notified: the caller has looked */
-    op->sge[0] = (struct vb_sge){.addr = (uintptr_t)buf->buf, .bytes = buf->len, .lkey = r->lkey};
-    op->region[0] = r;
-    op->sge_count = 1;
+    op->bytes = bytes;
+    op->region[0] = q->last_hit;
     ov->Offset = 0;
     ov->OffsetHigh = 0;
     __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS,
@@ -38,78 +28,109 @@ static inline struct wsd_op *wsd_straight_op(struct wsd_queue *q, const WSABUF *
 }
 
 /* What wsd_op_begin() and the general ways count, once the request is posted. */
-static inline void wsd_straight_posted(struct wsd_queue *q, struct wsd_op *op)
+static inline int wsd_straight_posted(struct wsd_queue *q, struct wsd_op *op, unsigned side)
 {
+    q->last_hit->uses[side]++;
     q->live++;
-    q->ops++;
     q->used++;
     wsd_op_list_push(&q->posted, op);
+    return 0;
 }
 
-static inline int wsd_straight_failed(struct wsd_queue *q, struct wsd_op *op, vb_status_t st)
-{
-    __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
-    op->region[0] = NULL;
-    wsd_op_free_locked(q, op);
-    return wsd_error_post(st);
-}
-
-static inline bool wsd_straight_send(struct wsd_chan *c, SOCKET descriptor, const WSABUF *buf,
-                                     WSAOVERLAPPED *ov, int *error)
+/* True: it is that case; the queue's lock is held, and wsd_straight_send() must follow. False: it is not, or it is not this
+ * channel; nothing has happened: take xfer.h. */
+static inline bool wsd_straight_may_send(struct wsd_chan *c, SOCKET descriptor, const WSABUF *buf)
 {
     struct wsd_queue *q = &c->sq;
-    struct wsd_region *r;
-    pal_lock_take(&q->lock);
-    if (q->open_for != descriptor || pal_load_relaxed(&c->cause) || !(r = wsd_straight_region(q, buf)) ||
-        !q->free || q->waiting.head || q->reads || q->used >= q->quick_room || buf->len > c->max_message) {
-        pal_lock_give(&q->lock);
+    if (!pal_lock_try_free(&q->lock))
         return false;
-    }
-    struct wsd_op *op = wsd_straight_op(q, buf, r, WSD_OP_SEND, ov);
-    const struct vb_send_wr *bad;
-    struct vb_send_wr wr;
-    wr.next = NULL;
-    wr.id = (uintptr_t)op;
-    wr.sge = op->sge;
-    wr.sge_count = 1;
-    wr.op = VB_WR_SEND;
-    wr.flags = buf->len <= c->caps.inline_bytes ? VB_WR_SIGNALED | VB_WR_INLINE : VB_WR_SIGNALED;
-    vb_status_t st = vb_post_send(c->qp, &wr, &bad);
-    if (st == VB_OK) {
-        r->send_uses++;
-        wsd_straight_posted(q, op);
-        *error = 0;
-    } else {
-        *error = wsd_straight_failed(q, op, st);
-    }
+    /* no bytes: the length is neither good nor inline */
+    if (q->open_for == descriptor && !pal_load_relaxed(&c->cause) &&
+        wsd_queue_hits(q, (uintptr_t)buf->buf, buf->len) && q->free && !q->waiting.head && !q->reads &&
+        q->used < q->quick_room && (buf->len - 1 < c->caps.inline_bytes || buf->len - 1 < c->max_message))
+        return true;
     pal_lock_give(&q->lock);
-    return true;
+    return false;
 }
 
-static inline bool wsd_straight_recv(struct wsd_chan *c, SOCKET descriptor, const WSABUF *buf,
-                                     WSAOVERLAPPED *ov, int *error)
+/* 0 or a Winsock code. Gives the lock back. */
+static inline int wsd_straight_send(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov)
+{
+    struct wsd_queue *q = &c->sq;
+    struct wsd_op *op = wsd_straight_op(q, WSD_OP_SEND, buf->len, ov);
+    const struct vb_send_wr *bad;
+    c->send_wr.id = (uintptr_t)op;
+    c->send_wr.flags = op->bytes <= c->caps.inline_bytes ? VB_WR_SIGNALED | VB_WR_INLINE : VB_WR_SIGNALED;
+    c->send_piece.addr = (uintptr_t)buf->buf;
+    c->send_piece.bytes = op->bytes; /* its key: set with q->last_hit */
+    vb_status_t st = vb_post_send(c->qp, &c->send_wr, &bad);
+    int error = st == VB_OK ? wsd_straight_posted(q, op, 0) : wsd_op_refused_locked(q, op, st);
+    pal_lock_give(&q->lock);
+    return error;
+}
+
+static inline bool wsd_straight_may_recv(struct wsd_chan *c, SOCKET descriptor, const WSABUF *buf)
 {
     struct wsd_queue *q = &c->rq;
-    struct wsd_region *r;
-    pal_lock_take(&q->lock);
-    if (q->open_for != descriptor || pal_load_relaxed(&c->cause) || !(r = wsd_straight_region(q, buf)) ||
-        !(r->access & MEM_WRITE) || !q->free || q->waiting.head || c->private_unpaired ||
-        q->used + c->private_posted >= q->quick_room || buf->len > 0x7FFFFFFF) {
-        pal_lock_give(&q->lock);
+    if (!pal_lock_try_free(&q->lock))
         return false;
-    }
-    struct wsd_op *op = wsd_straight_op(q, buf, r, WSD_OP_RECV, ov);
-    struct vb_recv_wr wr = {.next = NULL, .id = (uintptr_t)op, .sge = op->sge, .sge_count = 1};
-    const struct vb_recv_wr *bad;
-    vb_status_t st = vb_post_recv(c->qp, &wr, &bad);
-    if (st == VB_OK) {
-        r->recv_uses++;
-        wsd_straight_posted(q, op);
-        *error = 0;
-    } else {
-        *error = wsd_straight_failed(q, op, st);
-    }
+    if (q->open_for == descriptor && !pal_load_relaxed(&c->cause) &&
+        wsd_queue_hits(q, (uintptr_t)buf->buf, buf->len) && q->free && !q->waiting.head &&
+        q->used < q->quick_room && buf->len - 1 < 0x7FFFFFFF)
+        return true;
     pal_lock_give(&q->lock);
+    return false;
+}
+
+static inline int wsd_straight_recv(struct wsd_chan *c, const WSABUF *buf, WSAOVERLAPPED *ov)
+{
+    struct wsd_queue *q = &c->rq;
+    struct wsd_op *op = wsd_straight_op(q, WSD_OP_RECV, buf->len, ov);
+    const struct vb_recv_wr *bad;
+    op->sge[0].addr = (uintptr_t)buf->buf; /* in the record, because a later queue pair may need it again */
+    op->sge[0].lkey = q->last_hit->lkey;
+    op->sge[0].bytes = op->bytes;
+    c->recv_wr.id = (uintptr_t)op;
+    c->recv_wr.sge = op->sge;
+    vb_status_t st = vb_post_recv(c->qp, &c->recv_wr, &bad);
+    int error = st == VB_OK ? wsd_straight_posted(q, op, 1) : wsd_op_refused_locked(q, op, st);
+    pal_lock_give(&q->lock);
+    return error;
+}
+
+/* What wsd_op_finish_locked() does for an operation that is_plain and has succeeded. The record is as
+ * wsd_op_free_locked() would leave it. Queue lock held. */
+static inline void wsd_straight_done_locked(struct wsd_queue *q, struct wsd_op *op, uint32_t received)
+{
+    struct wsd_op *next = op->next; /* a reliable QP completes in order: op is the head */
+    WSAOVERLAPPED *ov = op->ov;
+    uint32_t bytes = op->side ? received : op->bytes;
+    q->posted.head = next; /* NOLINT(clang-analyzer-core.NullDereference): every record has a queue */
+    if (!next)
+        q->posted.tail = &q->posted.head;
+    q->used--;
+    q->live--;
+    q->count.done++;
+    q->count.bytes += bytes;
+    op->region[0]->uses[op->side]--; /* memory is free again before anybody hears of it (4.13) */
+    op->next = q->free;
+    q->free = op;
+    wsd_store_result(ov, 0, bytes);
+    if (q->closed || (next && next->kind == WSD_OP_NOTHING))
+        wsd_straight_rest_locked(op->chan, q);
+}
+
+/* The one completion of a harvest. False: not that case, nothing has happened; take wsd_chan_complete(). Under the
+ * poll_lock of the shard. */
+static inline bool wsd_straight_complete(const struct vb_wc *wc)
+{
+    struct wsd_op *op = (struct wsd_op *)(uintptr_t)wc->id;
+    if ((wc->id & WSD_ID_MASK) != WSD_ID_OP || wc->status != VB_OK || !op->is_plain)
+        return false;
+    struct wsd_queue *q = op->queue;
+    pal_lock_take(&q->lock);
+    wsd_straight_done_locked(q, op, wc->bytes);
+    wsd_queue_refill_and_give(q);
     return true;
 }
 

@@ -180,7 +180,7 @@ void wsd_xfer_refill_send_locked(struct wsd_chan *c)
 static int submit_locked(struct wsd_chan *c, struct wsd_op *op, WSAOVERLAPPED *ov)
 {
     struct wsd_queue *q = &c->sq;
-    if (q->ops >= c->dev->config->queue_cap)
+    if (wsd_queue_ops(q) >= c->dev->config->queue_cap)
         return WSAENOBUFS;
     wsd_op_begin(q, op, ov);
     if (op->kind == WSD_OP_NOTHING || q->waiting.head || c->parked || !c->started || !fits_locked(c, op)) {

@@ -182,7 +182,7 @@ static int export_listener(struct wsd_sock *s, uint32_t pid, uint32_t *token)
 static bool sends_pending(struct wsd_chan *c)
 {
     pal_lock_take(&c->sq.lock);
-    bool pending = c->sq.ops != 0;
+    bool pending = wsd_queue_ops(&c->sq) != 0;
     pal_lock_give(&c->sq.lock);
     return pending;
 }
@@ -274,6 +274,7 @@ static int unstash(struct wsd_chan *c, const struct record *r)
         *c->arrived_tail = b;
         c->arrived_tail = &b->next;
         c->private_unpaired++;
+        wsd_chan_privates_changed(c);
         pal_lock_give(&c->rq.lock);
     }
     return 0;

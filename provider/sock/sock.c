@@ -25,6 +25,8 @@ bool wsd_sock_move_locked(struct wsd_sock *s, enum wsd_sock_event event)
     if (to == WSD_ST_COUNT)
         return false;
     atomic_store_explicit(&s->state, (uint32_t)to, memory_order_release);
+    if (to == WSD_ST_CLOSED)
+        pal_store_relaxed(&s->current, 0);
     WSD_LOG_DEBUG("sock=%u event=state by=%s from=%s to=%s", s->id, wsd_sock_event_name(event),
                   wsd_sock_state_name(from), wsd_sock_state_name(to));
     return true;
@@ -43,6 +45,8 @@ void wsd_sock_give_descriptor(struct wsd_sock *s)
     wsd_sock_hold(s, WSD_REF_DESCRIPTOR);
     pal_mutex_lock(&s->lock);
     s->has_descriptor = true;
+    if (wsd_sock_state(s) != WSD_ST_CLOSED)
+        pal_store_relaxed(&s->current, wsd_sock_descriptor(s));
     pal_mutex_unlock(&s->lock);
 }
 

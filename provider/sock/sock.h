@@ -71,6 +71,8 @@ struct wsd_sock {
 
     struct pal_mutex lock;
     _Atomic(uint32_t) state; /* enum wsd_sock_state; written under lock by wsd_sock_move() only */
+    /* the descriptor while the switch may use it, else 0: what calls that take no reference look at */
+    _Atomic(SOCKET) current;
     /* set before the socket is CONNECTED, const until the last reference is gone; data calls look at it without one */
     _Atomic(struct wsd_chan *) chan;
     uint32_t id;    /* for log lines */
@@ -133,9 +135,8 @@ SOCKET wsd_sock_descriptor(const struct wsd_sock *s);
 /* The socket behind a descriptor, with a CALL reference; NULL: unknown or closed. wsd_sock_release() when
  * done. */
 struct wsd_sock *wsd_sock_lookup(SOCKET descriptor);
-#define WSD_SOCK_CHUNK  64u
-#define WSD_SOCK_CHUNKS 4096u /* 262,144 sockets */
-extern _Atomic(struct wsd_sock *) wsd_sock_chunks[WSD_SOCK_CHUNKS];
+#define WSD_SOCK_MOST 262144u
+extern _Atomic(struct wsd_sock *) wsd_sock_slots[WSD_SOCK_MOST]; /* by index; one look for a data call */
 
 #define WSD_SOCK_IN_USE(generation) ((generation)&1u)
 /* states with no descriptor: closed already, or a request whose descriptor nobody has been given */
@@ -149,28 +150,21 @@ static inline uint32_t wsd_sock_generation(uint64_t word)
 /* NULL: there is no such slot. */
 static inline struct wsd_sock *wsd_sock_at(uint32_t index)
 {
-    if (index >= WSD_SOCK_CHUNKS * WSD_SOCK_CHUNK)
-        return NULL;
-    /* acquire: its slots are initialised */
-    struct wsd_sock *chunk = atomic_load_explicit(&wsd_sock_chunks[index / WSD_SOCK_CHUNK],
-                                                  memory_order_acquire);
-    return chunk ? &chunk[index % WSD_SOCK_CHUNK] : NULL;
+    /* acquire: the slot is initialised */
+    return index < WSD_SOCK_MOST ? atomic_load_explicit(&wsd_sock_slots[index], memory_order_acquire) : NULL;
 }
 
-/* The slot that a descriptor names, whatever it holds now, without a reference. NULL: there is no such slot. */
+/* The slot that a descriptor names, whatever it holds now, without a reference. NULL: there is no such slot. The two
+ * lowest bits are not looked at: who goes on without a reference compares the whole descriptor. */
 static inline struct wsd_sock *wsd_sock_slot(SOCKET descriptor)
 {
-    uint64_t d = (uint64_t)descriptor;
-    return d & 3 ? NULL : wsd_sock_at((uint32_t)(d >> 2) - 1u);
+    return wsd_sock_at((uint32_t)((uint64_t)descriptor >> 2) - 1u);
 }
 
 /* Does the switch know this descriptor at this moment? No reference: true a moment ago is all it says. */
 static inline bool wsd_sock_is_current(struct wsd_sock *slot, SOCKET descriptor)
 {
-    uint64_t word = pal_load_relaxed(&slot->word);
-    uint32_t generation = (uint32_t)((uint64_t)descriptor >> 34);
-    return wsd_sock_generation(word) == generation && WSD_SOCK_IN_USE(generation) && (uint32_t)word != 0 &&
-           !(1u << wsd_sock_state(slot) & WSD_SOCK_NOBODYS);
+    return pal_load_relaxed(&slot->current) == descriptor;
 }
 void wsd_sock_hold(struct wsd_sock *s, enum wsd_sock_ref why);
 void wsd_sock_release(struct wsd_sock *s, enum wsd_sock_ref why);

@@ -12,10 +12,9 @@
 
 #include "sock/instance.h"
 
-#define CHUNK_SLOTS WSD_SOCK_CHUNK
-#define CHUNKS_MAX  WSD_SOCK_CHUNKS
+#define CHUNK_SLOTS 64u /* made at a time */
 
-_Atomic(struct wsd_sock *) wsd_sock_chunks[CHUNKS_MAX];
+_Atomic(struct wsd_sock *) wsd_sock_slots[WSD_SOCK_MOST];
 static pal_atomic_u32 slot_count;   /* slots that exist */
 static struct wsd_sock *free_slots; /* guarded by wsd_provider.table_lock */
 static pal_atomic_u32 used_slots;
@@ -23,7 +22,7 @@ static pal_atomic_u32 used_slots;
 static bool add_chunk_locked(void)
 {
     uint32_t count = pal_load_relaxed(&slot_count);
-    if (count / CHUNK_SLOTS == CHUNKS_MAX)
+    if (count == WSD_SOCK_MOST)
         return false;
     struct wsd_sock *chunk = calloc(CHUNK_SLOTS, sizeof *chunk);
     if (!chunk)
@@ -40,9 +39,10 @@ static bool add_chunk_locked(void)
         chunk[i].index = count + i;
         chunk[i].next_free = free_slots;
         free_slots = &chunk[i];
+        atomic_store_explicit(&wsd_sock_slots[count + i], &chunk[i],
+                              memory_order_release); /* publishes the slot */
     }
-    atomic_store_explicit(&wsd_sock_chunks[count / CHUNK_SLOTS], chunk, memory_order_release);
-    pal_store_release(&slot_count, count + CHUNK_SLOTS); /* publishes the chunk */
+    pal_store_release(&slot_count, count + CHUNK_SLOTS); /* publishes the entries */
     return true;
 }
 
@@ -88,7 +88,7 @@ SOCKET wsd_sock_descriptor(const struct wsd_sock *s)
 struct wsd_sock *wsd_sock_lookup(SOCKET descriptor)
 {
     uint32_t generation = (uint32_t)((uint64_t)descriptor >> 34);
-    struct wsd_sock *s = wsd_sock_slot(descriptor);
+    struct wsd_sock *s = (uint64_t)descriptor & 3 ? NULL : wsd_sock_slot(descriptor);
     if (!s)
         return NULL;
     uint64_t word = pal_load_relaxed(&s->word);
@@ -182,6 +182,6 @@ __attribute__((destructor)) static void free_table(void)
     for (uint32_t i = 0; i < count; i++)
         pal_mutex_fini(&wsd_sock_at(i)->lock);
     for (uint32_t i = 0; i < count; i += CHUNK_SLOTS)
-        free(atomic_load_explicit(&wsd_sock_chunks[i / CHUNK_SLOTS], memory_order_relaxed));
+        free(wsd_sock_at(i)); /* the first of its chunk */
     pal_store_release(&slot_count, 0);
 }

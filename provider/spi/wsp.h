@@ -17,6 +17,13 @@ static inline int wsp_result(INT *lpErrno, int error)
         *lpErrno = error;
     return error ? SOCKET_ERROR : 0;
 }
+/* What a data call that was submitted, or refused, answers. */
+static inline int wsp_started(INT *lpErrno, int error)
+{
+    if (lpErrno)
+        *lpErrno = error ? error : WSA_IO_PENDING; /* also when it could finish at once (7.4) */
+    return SOCKET_ERROR;
+}
 static inline SOCKET wsp_no_socket(INT *lpErrno, int error)
 {
     if (lpErrno)
@@ -51,6 +58,15 @@ int WSPAPI WSPRecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
                    LPINT lpErrno);
 BOOL WSPAPI WSPGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer, BOOL fWait,
                                    LPDWORD lpdwFlags, LPINT lpErrno);
+/* wsp_transfer.c; wsp_*_any: what WSPSend and WSPRecv do when they are not for a short way */
+int WSPAPI wsp_send_any(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent,
+                        DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
+                        LPINT lpErrno);
+int WSPAPI wsp_recv_any(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
+                        LPDWORD lpFlags, LPWSAOVERLAPPED lpOverlapped,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
+                        LPINT lpErrno);
 int WSPAPI WSPRdmaWrite(SOCKET s, LPWSABUFEX lpBuffers, DWORD dwBufferCount, LPVOID lpTargetBufferDescriptor,
                         DWORD dwTargetDescriptorLength, DWORD dwTargetBufferOffset,
                         LPDWORD lpdwNumberOfBytesWritten, DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,

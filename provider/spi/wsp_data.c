@@ -1,49 +1,17 @@
-/* wsp_data.c - WSPSend, WSPRecv, WSPRdmaWrite, WSPRdmaRead, WSPGetOverlappedResult. The data path: no
- * allocation, no log, no system call of our own. Source: contract 4.10 to 4.12, 6.6, section 7. */
-#include "data/device.h"
-#include "data/grant.h"
+/* wsp_data.c - WSPSend, WSPRecv, WSPGetOverlappedResult: the short ways. What is not for one goes on in wsp_transfer.c,
+ * called last and with the same arguments, so that nothing is kept for it. Source: contract 4.10 to 4.12, section 7. */
 #include "data/straight.h"
-#include "data/xfer.h"
 #include "spi/wsp.h"
 
 #define SPIN_POLLS    2000 /* of an fWait caller before it sleeps */
 #define WAIT_SLICE_MS 20u  /* bounds the cost of a wake-up that is missed */
-
-/* 0 when the socket can carry data, else what a data call answers (8.12, Q14). A receive may still meet a
- * message that arrived before the connection died, so the channel decides for broken ones. */
-static inline int data_state(const struct wsd_sock *s)
-{
-    switch (wsd_sock_state(s)) {
-    case WSD_ST_CONNECTED:
-    case WSD_ST_BROKEN: return 0;
-    case WSD_ST_MOVED: return WSAEINVAL;
-    default: return WSAENOTCONN;
-    }
-}
-
-static inline int check_lists(const void *bufs, DWORD count, const WSAOVERLAPPED *ov,
-                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
-{
-    if (count > WSD_PIECES_MAX || routine) /* completion routines are never used at this edge (7.1) */
-        return WSAEINVAL;
-    if (!ov)
-        return WSAEINVAL; /* every data call of the switch is overlapped */
-    return count && !bufs ? WSAEFAULT : 0;
-}
-
-static inline int started(INT *lpErrno, int error)
-{
-    if (lpErrno)
-        *lpErrno = error ? error : WSA_IO_PENDING; /* also when it could finish at once (7.4) */
-    return SOCKET_ERROR;
-}
 
 /* The channel for a short way, NULL when the call is not of that kind. Nothing is held: see data/straight.h. */
 static inline struct wsd_chan *straight_chan(SOCKET s, const WSABUF *bufs, DWORD count, DWORD flags,
                                              const WSAOVERLAPPED *ov,
                                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    if (count != 1 || !bufs || flags || routine || !ov || !((uintptr_t)ov->hEvent & 1))
+    if (((count ^ 1) | flags | (uintptr_t)routine) || !bufs || !ov || !((uintptr_t)ov->hEvent & 1))
         return NULL;
     struct wsd_sock *slot = wsd_sock_slot(s);
     /* acquire: a channel that is seen has its locks */
@@ -55,23 +23,12 @@ int WSPAPI WSPSend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
                    LPINT lpErrno)
 {
-    (void)lpNumberOfBytesSent, (void)lpThreadId; /* not written when pending; thread ids are for routines */
-    int error;
     struct wsd_chan *c = straight_chan(s, lpBuffers, dwBufferCount, dwFlags, lpOverlapped,
                                        lpCompletionRoutine);
-    if (c && wsd_straight_send(c, s, lpBuffers, lpOverlapped, &error))
-        return started(lpErrno, error);
-    struct wsd_sock *sock = wsd_sock_lookup(s);
-    if (!sock)
-        return started(lpErrno, WSAENOTSOCK);
-    error = data_state(sock);
-    if (!error)
-        error = dwFlags ? WSAEOPNOTSUPP
-                        : check_lists(lpBuffers, dwBufferCount, lpOverlapped, lpCompletionRoutine);
-    if (!error)
-        error = wsd_xfer_send(sock->chan, lpBuffers, dwBufferCount, lpOverlapped);
-    wsd_sock_release(sock, WSD_REF_CALL);
-    return started(lpErrno, error);
+    if (c && wsd_straight_may_send(c, s, lpBuffers))
+        return wsp_started(lpErrno, wsd_straight_send(c, lpBuffers, lpOverlapped));
+    return wsp_send_any(s, lpBuffers, dwBufferCount, lpNumberOfBytesSent, dwFlags, lpOverlapped,
+                        lpCompletionRoutine, lpThreadId, lpErrno);
 }
 
 int WSPAPI WSPRecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
@@ -79,71 +36,15 @@ int WSPAPI WSPRecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
                    LPINT lpErrno)
 {
-    (void)lpNumberOfBytesRecvd, (void)lpThreadId;
-    int error;
     struct wsd_chan *c = straight_chan(s, lpBuffers, dwBufferCount, lpFlags ? *lpFlags : 0, lpOverlapped,
                                        lpCompletionRoutine);
-    if (c && wsd_straight_recv(c, s, lpBuffers, lpOverlapped, &error))
-        return started(lpErrno, error);
-    struct wsd_sock *sock = wsd_sock_lookup(s);
-    if (!sock)
-        return started(lpErrno, WSAENOTSOCK);
-    error = data_state(sock);
-    if (!error)
-        error = lpFlags && *lpFlags
-                    ? WSAEOPNOTSUPP
-                    : check_lists(lpBuffers, dwBufferCount, lpOverlapped, lpCompletionRoutine);
-    if (!error)
-        error = wsd_xfer_recv(sock->chan, lpBuffers, dwBufferCount, lpOverlapped);
-    wsd_sock_release(sock, WSD_REF_CALL);
-    return started(lpErrno, error);
+    if (c && wsd_straight_may_recv(c, s, lpBuffers))
+        return wsp_started(lpErrno, wsd_straight_recv(c, lpBuffers, lpOverlapped));
+    return wsp_recv_any(s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, lpOverlapped,
+                        lpCompletionRoutine, lpThreadId, lpErrno);
 }
 
-static int rdma(SOCKET s, enum wsd_op_kind kind, const WSABUFEX *bufs, DWORD count, const void *descriptor,
-                DWORD length, DWORD offset, DWORD flags, WSAOVERLAPPED *ov,
-                LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, INT *lpErrno)
-{
-    struct wsd_sock *sock = wsd_sock_lookup(s);
-    if (!sock)
-        return started(lpErrno, WSAENOTSOCK);
-    struct wsd_descriptor target;
-    int error = data_state(sock);
-    if (!error)
-        error = flags ? WSAEINVAL : check_lists(bufs, count, ov, routine); /* Q8 */
-    if (!error && !descriptor)
-        error = WSAEFAULT;
-    if (!error && !wsd_descriptor_decode(descriptor, length, &target))
-        error = WSAEINVAL;
-    if (!error)
-        error = wsd_xfer_rdma(sock->chan, kind, bufs, count, &target, offset, ov,
-                              wsd_device_max_rdma(sock->chan->dev));
-    wsd_sock_release(sock, WSD_REF_CALL);
-    return started(lpErrno, error);
-}
-
-int WSPAPI WSPRdmaWrite(SOCKET s, LPWSABUFEX lpBuffers, DWORD dwBufferCount, LPVOID lpTargetBufferDescriptor,
-                        DWORD dwTargetDescriptorLength, DWORD dwTargetBufferOffset,
-                        LPDWORD lpdwNumberOfBytesWritten, DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,
-                        LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
-                        LPINT lpErrno)
-{
-    (void)lpdwNumberOfBytesWritten, (void)lpThreadId;
-    return rdma(s, WSD_OP_WRITE, lpBuffers, dwBufferCount, lpTargetBufferDescriptor, dwTargetDescriptorLength,
-                dwTargetBufferOffset, dwFlags, lpOverlapped, lpCompletionRoutine, lpErrno);
-}
-
-int WSPAPI WSPRdmaRead(SOCKET s, LPWSABUFEX lpBuffers, DWORD dwBufferCount, LPVOID lpTargetBufferDescriptor,
-                       DWORD dwTargetDescriptorLength, DWORD dwTargetBufferOffset,
-                       LPDWORD lpdwNumberOfBytesRead, DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,
-                       LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine, LPWSATHREADID lpThreadId,
-                       LPINT lpErrno)
-{
-    (void)lpdwNumberOfBytesRead, (void)lpThreadId;
-    return rdma(s, WSD_OP_READ, lpBuffers, dwBufferCount, lpTargetBufferDescriptor, dwTargetDescriptorLength,
-                dwTargetBufferOffset, dwFlags, lpOverlapped, lpCompletionRoutine, lpErrno);
-}
-
-/* ---- results ------------------------------------------------------------------------------------------- */
+/* ---- progress ------------------------------------------------------------------------------------------ */
 
 static inline bool finished(WSAOVERLAPPED *ov)
 {
@@ -164,19 +65,72 @@ static inline void report(const WSAOVERLAPPED *ov, DWORD *bytes, DWORD *flags)
         *flags = ov->Offset;
 }
 
-/* fWait: spin a little, then let the sleeper of the shard make progress and wait for its word (C17: hEvent
- * is of no use here). */
+/* For a poller, which holds nothing that keeps the shard alive: take completions unless somebody is at it, and have
+ * the sleeper make the upcalls that are due (a poller runs nobody's: W13, W14). */
+static inline __attribute__((always_inline)) void progress(struct wsd_shard *s)
+{
+    struct vb_wc wc[WSD_HARVEST_BATCH];
+    if (!pal_lock_try(&s->poll_lock))
+        return;
+    if (!s->cq) {
+        pal_lock_give(&s->poll_lock);
+        return;
+    }
+    unsigned n = vb_cq_poll(s->cq, wc, WSD_HARVEST_BATCH);
+    if (n && (n > 1 || !wsd_straight_complete(wc)))
+        wsd_chan_complete(wc, n);
+    if (wsd_shard_has_ready(s))
+        wsd_shard_kick(s);
+    pal_lock_give(&s->poll_lock);
+    if (n && atomic_load_explicit(&s->waiters, memory_order_acquire))
+        wsd_shard_wake_waiters(s);
+}
+
+/* Not finished: drive it, which the preferred way to learn of completion must do (4.12). False: there is nothing to
+ * drive. No reference: channels and shards stay where they are while the library is loaded. */
+static inline __attribute__((always_inline)) bool drive(struct wsd_sock *slot)
+{
+    /* acquire, twice: as in straight_chan() */
+    struct wsd_chan *c = atomic_load_explicit(&slot->chan, memory_order_acquire);
+    struct wsd_shard *shard = c ? atomic_load_explicit(&c->shard, memory_order_acquire) : NULL;
+    if (!shard)
+        return false;
+    progress(shard);
+    return true;
+}
+
+static inline BOOL result(const WSAOVERLAPPED *ov, DWORD *bytes, DWORD *flags, INT *lpErrno)
+{
+    int error = (int)ov->OffsetHigh;
+    if (!error)
+        report(ov, bytes, flags);
+    if (lpErrno)
+        *lpErrno = error;
+    return error ? FALSE : TRUE;
+}
+
+static inline BOOL no_result(INT *lpErrno, int error)
+{
+    if (lpErrno)
+        *lpErrno = error;
+    return FALSE;
+}
+
+/* ---- fWait --------------------------------------------------------------------------------------------- */
+
+/* Spin a little, then let the sleeper of the shard make progress and wait for its word (C17: hEvent is of no use
+ * here). */
 static void wait_on_shard(struct wsd_shard *shard, WSAOVERLAPPED *ov)
 {
     for (int i = 0; i < SPIN_POLLS && !finished(ov); i++)
-        wsd_shard_progress(shard);
+        progress(shard);
     if (finished(ov))
         return;
     wsd_shard_expect(shard);
     while (!finished(ov)) {
         wsd_shard_wait(shard, finished_arg, ov, WAIT_SLICE_MS);
         if (!finished(ov))
-            wsd_shard_progress(shard);
+            progress(shard);
     }
     wsd_shard_expected_one(shard);
 }
@@ -191,25 +145,36 @@ static int wait_finished(SOCKET s, WSAOVERLAPPED *ov)
     return 0;
 }
 
+__attribute__((noinline)) static BOOL ask_and_wait(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes,
+                                                   DWORD *flags, INT *lpErrno)
+{
+    SOCKET s = pal_load_relaxed(&slot->current); /* 0 if it was closed just now: unknown too */
+    bool can_wait = drive(slot);
+    int error = finished(ov) ? 0 : can_wait ? wait_finished(s, ov) : WSA_IO_INCOMPLETE;
+    return error ? no_result(lpErrno, error) : result(ov, bytes, flags, lpErrno);
+}
+
+/* ---- results ------------------------------------------------------------------------------------------- */
+
+/* Its arguments are where those of WSPGetOverlappedResult came in. */
+__attribute__((noinline)) static BOOL ask(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes, BOOL wait,
+                                          DWORD *flags, INT *lpErrno)
+{
+    if (wait)
+        return ask_and_wait(slot, ov, bytes, flags, lpErrno);
+    (void)drive(slot);
+    return finished(ov) ? result(ov, bytes, flags, lpErrno) : no_result(lpErrno, WSA_IO_INCOMPLETE);
+}
+
 BOOL WSPAPI WSPGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer, BOOL fWait,
                                    LPDWORD lpdwFlags, LPINT lpErrno)
 {
     struct wsd_sock *slot = wsd_sock_slot(s);
-    int error = !slot || !wsd_sock_is_current(slot, s) ? WSAENOTSOCK : !lpOverlapped ? WSAEINVAL : 0;
-    if (!error && !finished(lpOverlapped)) {
-        /* No reference: shards stay where they are while the library is loaded. acquire: as in straight_chan() */
-        struct wsd_chan *c = atomic_load_explicit(&slot->chan, memory_order_acquire);
-        struct wsd_shard *shard = c ? atomic_load_explicit(&c->shard, memory_order_acquire) : NULL;
-        if (shard)
-            wsd_shard_progress(shard); /* the preferred way to learn of completion drives it (4.12) */
-        if (!finished(lpOverlapped))
-            error = fWait && shard ? wait_finished(s, lpOverlapped) : WSA_IO_INCOMPLETE;
-    }
-    if (!error)
-        error = (int)lpOverlapped->OffsetHigh;
-    if (!error)
-        report(lpOverlapped, lpcbTransfer, lpdwFlags);
-    if (lpErrno)
-        *lpErrno = error;
-    return error ? FALSE : TRUE;
+    if (!slot || !wsd_sock_is_current(slot, s))
+        return no_result(lpErrno, WSAENOTSOCK);
+    if (!lpOverlapped)
+        return no_result(lpErrno, WSAEINVAL);
+    if (finished(lpOverlapped))
+        return result(lpOverlapped, lpcbTransfer, lpdwFlags, lpErrno);
+    return ask(slot, lpOverlapped, lpcbTransfer, fWait, lpdwFlags, lpErrno);
 }

@@ -294,7 +294,7 @@ static void a_piece_that_leaves_registered_memory_is_refused_and_holds_nothing(v
         const WSABUF list[] = {buf(100, 10), bad[i]}; /* a good piece before it */
         assert_int_equal(gather(WSD_OP_SEND, list, 2), WSAEFAULT);
         undo();
-        assert_true(a->send_uses == 0 && b->send_uses == 0);
+        assert_true(a->uses[0] == 0 && b->uses[0] == 0);
     }
     WSABUF around_the_world = {.len = UINT32_MAX, .buf = (CHAR *)(UINTPTR_MAX - 100)};
     assert_int_equal(gather(WSD_OP_SEND, &around_the_world, 1), WSAEFAULT);
@@ -329,9 +329,9 @@ static void long_lists_keep_their_order(void **state)
         assert_int_equal(f.op->sge_count, PIECES);
         for (unsigned i = 0; i < PIECES; i++)
             assert_piece(i, (PIECES - i) * 100, i % 90 + 1, r);
-        assert_int_equal(r->send_uses, PIECES);
+        assert_int_equal(r->uses[0], PIECES);
         undo();
-        assert_int_equal(r->send_uses, 0);
+        assert_int_equal(r->uses[0], 0);
     }
 }
 
@@ -347,7 +347,7 @@ static void a_piece_must_lie_inside_the_registration_that_it_names(void **state)
     assert_piece(0, 100, 100, a);
     assert_piece(1, 299, 1, b);
     assert_piece(2, 150, 1, a);
-    assert_int_equal(a->send_uses, 2);
+    assert_int_equal(a->uses[0], 2);
     undo();
     const WSABUFEX bad[] = {bufex(99, 2, a),   bufex(199, 2, a),
                             bufex(200, 1, a),  bufex(199, 1, b),
@@ -356,7 +356,7 @@ static void a_piece_must_lie_inside_the_registration_that_it_names(void **state)
         const WSABUFEX list[] = {bufex(100, 1, a), bad[i]};
         assert_int_equal(gather_ex(WSD_OP_WRITE, list, 2), WSAEINVAL);
         undo();
-        assert_true(a->send_uses == 0 && b->send_uses == 0);
+        assert_true(a->uses[0] == 0 && b->uses[0] == 0);
     }
 }
 

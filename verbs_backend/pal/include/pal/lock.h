@@ -29,6 +29,11 @@ PAL_NO_ANALYSIS static inline bool pal_lock_try(struct pal_lock *l) PAL_TRY_ACQU
     return pal_mutex_trylock(&l->mutex);
 }
 
+PAL_NO_ANALYSIS static inline bool pal_lock_try_free(struct pal_lock *l) PAL_TRY_ACQUIRE(true, *l)
+{
+    return pal_mutex_trylock(&l->mutex);
+}
+
 PAL_NO_ANALYSIS static inline void pal_lock_take(struct pal_lock *l) PAL_ACQUIRE(*l)
 {
     pal_mutex_lock(&l->mutex);
@@ -43,6 +48,12 @@ PAL_NO_ANALYSIS static inline bool pal_lock_try(struct pal_lock *l) PAL_TRY_ACQU
 {
     /* the load first: a failing exchange would take the cache line from the holder */
     return pal_load_relaxed(&l->taken) == 0 && pal_swap_acq_rel(&l->taken, 1) == 0;
+}
+
+/* The same, for who expects it to be free. */
+PAL_NO_ANALYSIS static inline bool pal_lock_try_free(struct pal_lock *l) PAL_TRY_ACQUIRE(true, *l)
+{
+    return pal_swap_acq_rel(&l->taken, 1) == 0;
 }
 
 PAL_NO_ANALYSIS static inline void pal_lock_take(struct pal_lock *l) PAL_ACQUIRE(*l)
