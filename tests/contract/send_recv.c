@@ -370,8 +370,9 @@ static void a_message_that_does_not_fit_breaks_the_connection(void **state)
     ct_one_of(ct_outcome(p.b.c, &in[1]), WSAECONNABORTED, WSAECONNRESET);
     ct_one_of(ct_outcome(p.a.c, &out), WSAECONNABORTED, WSAECONNRESET, 0); /* iWARP: handed over is enough */
     assert_true(p.b.rx[100] == 0 && p.b.rx[150] == 0);                     /* nothing beyond the buffer */
-    int error = 0;
-    for (int i = 0; i < 1000 && error == 0; i++) { /* the sender hears of it in the end */
+    int error = 0; /* the sender hears of it in the end */
+    for (const uint64_t deadline = pal_now_ns() + (uint64_t)ct.wait_ms * 1000000u;
+         error == 0 && pal_now_ns() < deadline;) {
         WSAOVERLAPPED later = {0};
         error = ct_send(&p.a, 0, 10, &later, SW_POLL);
         if (error == 0)
