@@ -47,12 +47,13 @@ seed() {
 }
 
 build_rest
-targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_segment)
+targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_markers fuzz_segment)
 build fuzz_conn_wire "$root/provider/sock/conn_wire.c"
 build fuzz_descriptor "$root/provider/data/grant.c"
 soft=$root/verbs_backend/softiwarp
 build fuzz_mpa "$soft/mpa.c" "$soft/ports.c"
-build fuzz_segment "$soft/mpa.c" "$soft/ddp.c" "$soft/rdmap.c"
+build fuzz_markers "$soft/mpa.c"
+build fuzz_segment "$soft/ddp.c" "$soft/rdmap.c"
 zeros=000000000000000000000000
 seed fuzz_conn_wire connect "5744010104 01 c001 1b58 9abc 0a000001 $zeros 0a000002 $zeros 0102030405060708"
 seed fuzz_conn_wire move "5744010204 00 0000 1122334455667788 99aabbccddeeff01"
@@ -65,6 +66,9 @@ request=4d504120494420526571204672616d65 reply=4d504120494420526570204672616d65
 seed fuzz_mpa plain "$request 40010003 616263"
 seed fuzz_mpa enhanced "$request 50020010 c0208020 57534469 01 01 1b58 c001 0000"
 seed fuzz_mpa reject "$reply 70020010 00200020 57534469 01 04 0000 0000 0000"
+seed fuzz_markers empty_frames "07 00000000 0000 0000 8ab2288c 0000 0000 c74b6748"
+seed fuzz_markers before_crc "05 00000000 01ea $(printf '%0980d' 0) 801892e8 000a $(printf '%020d' 0) 0000000c 23dc6df2"
+seed fuzz_markers lengths "3f 03 0105 01fc 0000 0001 01f0 0bb7 0002 03fc"
 seed fuzz_segment write "c140 a1b2c3d4 0102030405060708 00112233"
 seed fuzz_segment send "4143 00000000 00000000 00000001 00000000 00112233"
 seed fuzz_segment read "4141 00000000 00000001 00000001 00000000 $(printf '%056d' 1)"

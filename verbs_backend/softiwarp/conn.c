@@ -84,6 +84,7 @@ static bool send_hello(struct vb_conn *c, struct mpa_hello *h, enum si_map_kind 
     h->data_bytes = (uint16_t)(n + bytes);
     h->revision = c->revision;
     h->wants_crc = c->with_crc;
+    h->wants_markers = c->cm->be->set.wants_markers;
     const struct pal_iov iov = {c->hello, mpa_hello_encode(h, both, c->hello)};
     /* The first bytes of a connection always fit TCP's buffer; if not, it is broken. */
     return pal_socket_send(c->sock, &iov, 1, &sent) == PAL_NET_OK && sent == iov.bytes;
@@ -234,11 +235,8 @@ vb_status_t si_conn_give(struct vb_conn *c)
 
 static void accepted_by_peer(struct vb_conn *c, const struct mpa_hello *h)
 {
-    if (h->wants_markers) { /* RFC 5044 7.1.1 lets it ask; we do not make them (PROTOCOL.md 2) */
-        connect_failed(c, VB_CM_FAILED, VB_E_NOTSUP);
-        return;
-    }
     c->with_crc = c->with_crc || h->wants_crc;
+    c->sends_markers = h->wants_markers;
     if (h->is_enhanced) {
         c->read_out = si_depth(c->read_out, h->ird);
         c->read_in = si_depth(c->read_in, h->ord);
@@ -347,6 +345,7 @@ static void read_request(struct vb_conn *c)
     c->revision = h.revision;
     c->is_enhanced = h.is_enhanced;
     c->with_crc = h.wants_crc || c->cm->be->set.wants_crc;
+    c->sends_markers = h.wants_markers;
     c->read_in = si_depth(SI_MAX_READS, h.is_enhanced ? h.ord : SI_MAX_READS);
     c->read_out = si_depth(SI_MAX_READS, h.is_enhanced ? h.ird : SI_MAX_READS);
     if (c->is_mapped) {
@@ -360,7 +359,7 @@ static void read_request(struct vb_conn *c)
         turn_away(c, SI_MAP_NOT_HERE);
         return;
     }
-    if (h.wants_markers || bytes > SI_MAX_DATA) {
+    if (bytes > SI_MAX_DATA) {
         turn_away(c, SI_MAP_REJECT);
         return;
     }

@@ -91,18 +91,16 @@ static void put_crc(uint8_t *p, uint32_t crc)
         p[i] = (uint8_t)(crc >> (8 * i));
 }
 
-unsigned mpa_trailer_encode(uint32_t ulpdu_bytes, bool with_crc, uint32_t crc, uint8_t out[MPA_TRAILER_MAX])
+unsigned mpa_trailer_encode(unsigned pad, bool with_crc, uint32_t crc, uint8_t out[MPA_TRAILER_MAX])
 {
-    const unsigned pad = mpa_pad(ulpdu_bytes);
-    memset(out, 0, MPA_TRAILER_MAX);
+    memset(out, 0, pad + MPA_CRC_BYTES);
     if (with_crc)
         put_crc(out + pad, pad ? pal_crc32c(crc, out, pad) : crc);
     return pad + MPA_CRC_BYTES;
 }
 
-bool mpa_trailer_check(uint32_t ulpdu_bytes, bool with_crc, uint32_t crc, const uint8_t *trailer)
+bool mpa_trailer_check(unsigned pad, bool with_crc, uint32_t crc, const uint8_t *trailer)
 {
-    const unsigned pad = mpa_pad(ulpdu_bytes);
     uint8_t wanted[MPA_CRC_BYTES];
     if (!with_crc)
         return true;
@@ -110,33 +108,105 @@ bool mpa_trailer_check(uint32_t ulpdu_bytes, bool with_crc, uint32_t crc, const 
     return memcmp(wanted, trailer + pad, sizeof wanted) == 0;
 }
 
+/* ---- markers ---- */
+
 void mpa_marker_encode(uint16_t back, uint8_t out[MPA_MARKER_BYTES])
 {
     put_be16(out, 0);
     put_be16(out + 2, back);
 }
 
-bool mpa_marker_decode(const uint8_t in[MPA_MARKER_BYTES], uint16_t *back)
+enum { PART_LENGTH, PART_BODY, PART_CRC }; /* body: segment and padding */
+
+static void begin_part(struct mpa_unmarker *u, uint8_t part, uint32_t bytes)
 {
-    *back = get_be16(in + 2);
-    return get_be16(in) == 0;
+    u->part = part;
+    u->left = bytes;
 }
 
-size_t mpa_unmark(uint8_t *bytes, size_t count, uint64_t *stream_offset)
+static bool is_between_frames(const struct mpa_unmarker *u)
+{
+    return u->part == PART_LENGTH && u->left == MPA_LENGTH_BYTES;
+}
+
+void mpa_unmark_start(struct mpa_unmarker *u, bool with_crc)
+{
+    *u = (struct mpa_unmarker){.with_crc = with_crc};
+    begin_part(u, PART_LENGTH, MPA_LENGTH_BYTES);
+}
+
+/* Frames are multiples of four, and so are markers and their distance: none of these is ever cut by another. */
+static void take_word(struct mpa_unmarker *u, const uint8_t *bytes, uint32_t count)
+{
+    memcpy(u->word + (u->offset & 3), bytes, count);
+}
+
+static void take_marker(struct mpa_unmarker *u, const uint8_t *bytes, uint32_t count)
+{
+    const uint32_t begin = u->offset & ~3u;
+    take_word(u, bytes, count);
+    if (u->with_crc)
+        u->crc = pal_crc32c(u->crc, bytes, count);
+    if (u->offset + count - begin < MPA_MARKER_BYTES)
+        return;
+    /* The reserved half is ignored, and so are the low two bits (RFC 5044 4.2, 4.3). */
+    if ((get_be16(u->word + 2) & ~3u) != (is_between_frames(u) ? 0 : begin - u->frame_at))
+        u->fault = MPA_FAULT_MARKER;
+}
+
+static void end_part(struct mpa_unmarker *u)
+{
+    uint8_t wanted[MPA_CRC_BYTES];
+    switch (u->part) {
+    case PART_LENGTH: {
+        const uint32_t ulpdu = get_be16(u->word);
+        begin_part(u, PART_BODY, ulpdu + mpa_pad(ulpdu)); /* never nothing: an empty segment is padded */
+        break;
+    }
+    case PART_BODY: begin_part(u, PART_CRC, MPA_CRC_BYTES); break;
+    default:
+        put_crc(wanted, u->crc);
+        if (u->with_crc && memcmp(wanted, u->word, sizeof wanted) != 0)
+            u->fault = MPA_FAULT_CRC;
+        u->crc = 0;
+        begin_part(u, PART_LENGTH, MPA_LENGTH_BYTES);
+    }
+}
+
+static void take_frame(struct mpa_unmarker *u, const uint8_t *bytes, uint32_t count)
+{
+    if (is_between_frames(u))
+        u->frame_at = u->offset;
+    if (u->part != PART_BODY)
+        take_word(u, bytes, count);
+    if (u->with_crc && u->part != PART_CRC)
+        u->crc = pal_crc32c(u->crc, bytes, count);
+    u->left -= count;
+    if (!u->left)
+        end_part(u);
+}
+
+size_t mpa_unmark(struct mpa_unmarker *u, uint8_t *bytes, size_t count)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count;) {
-        const uint32_t at = (uint32_t)(*stream_offset & (MPA_MARKER_INTERVAL - 1));
+    for (size_t i = 0; i < count && u->fault == MPA_NO_FAULT;) {
+        const uint32_t at = u->offset & (MPA_MARKER_INTERVAL - 1);
         const bool in_marker = at < MPA_MARKER_BYTES;
-        size_t run = in_marker ? MPA_MARKER_BYTES - at : MPA_MARKER_INTERVAL - at;
+        uint32_t run = in_marker ? MPA_MARKER_BYTES - at : MPA_MARKER_INTERVAL - at;
+        if (!in_marker && run > u->left)
+            run = u->left;
         if (run > count - i)
-            run = count - i;
-        if (!in_marker) {
+            run = (uint32_t)(count - i);
+        if (in_marker)
+            take_marker(u, bytes + i, run);
+        else
+            take_frame(u, bytes + i, run);
+        if (!in_marker && u->fault == MPA_NO_FAULT) {
             memmove(bytes + kept, bytes + i, run);
             kept += run;
         }
+        u->offset += run;
         i += run;
-        *stream_offset += run;
     }
     return kept;
 }

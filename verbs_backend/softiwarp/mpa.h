@@ -61,11 +61,11 @@ static inline uint32_t mpa_fpdu_bytes(uint32_t ulpdu_bytes)
     return MPA_LENGTH_BYTES + ulpdu_bytes + mpa_pad(ulpdu_bytes) + MPA_CRC_BYTES;
 }
 
-/* Padding and CRC behind a segment; returns how many bytes. crc: over length and segment, not over the padding yet;
- * ignored when CRCs are off: the field is there and zero (RFC 5044 4.4). */
-unsigned mpa_trailer_encode(uint32_t ulpdu_bytes, bool with_crc, uint32_t crc, uint8_t out[MPA_TRAILER_MAX]);
+/* `pad` bytes of padding and the CRC; returns how many bytes. crc: of the frame before them; ignored when CRCs are off:
+ * the field is there and zero (RFC 5044 4.4). */
+unsigned mpa_trailer_encode(unsigned pad, bool with_crc, uint32_t crc, uint8_t out[MPA_TRAILER_MAX]);
 /* Is the trailer what it must be? The padding may hold anything (RFC 5044 4.1), the CRC covers it. */
-bool mpa_trailer_check(uint32_t ulpdu_bytes, bool with_crc, uint32_t crc, const uint8_t *trailer);
+bool mpa_trailer_check(unsigned pad, bool with_crc, uint32_t crc, const uint8_t *trailer);
 
 /* ---- markers: 4 bytes at every multiple of 512 of the stream that follows the opening (RFC 5044 4.3) ---- */
 
@@ -78,13 +78,33 @@ static inline uint32_t mpa_until_marker(uint64_t stream_offset)
     return (uint32_t)(0u - stream_offset) & (MPA_MARKER_INTERVAL - 1);
 }
 
-/* back: bytes from the first byte of the FPDU that the marker lies in (or before) to the marker; 0 when the FPDU
- * begins right behind it. */
+/* back: bytes from the length field of the FPDU that the marker lies in to the marker, other markers included; 0 when
+ * the FPDU begins right behind it: such a marker belongs to that FPDU and its CRC. */
 void mpa_marker_encode(uint16_t back, uint8_t out[MPA_MARKER_BYTES]);
-bool mpa_marker_decode(const uint8_t in[MPA_MARKER_BYTES], uint16_t *back); /* false: reserved bits are set */
 
-/* Take the markers out of bytes that lie at *stream_offset of a stream with markers, in place; returns what is left and
- * moves the offset. A marker may be cut at either end. */
-size_t mpa_unmark(uint8_t *bytes, size_t count, uint64_t *stream_offset);
+enum mpa_fault {
+    MPA_NO_FAULT,
+    MPA_FAULT_CRC,
+    MPA_FAULT_MARKER /* it points elsewhere: marker and length fields disagree on where FPDUs start (RFC 5044 8) */
+};
+
+/* Where in a stream with markers the next byte lies, and what came of the FPDU under way. Private to mpa.c but for
+ * `fault`. */
+struct mpa_unmarker {
+    enum mpa_fault fault;
+    bool with_crc;
+    uint8_t part;      /* of the FPDU: what comes next */
+    uint32_t left;     /* bytes of that part, markers not counted */
+    uint32_t offset;   /* in the stream, modulo 2^32 */
+    uint32_t frame_at; /* of the length field */
+    uint32_t crc;
+    uint8_t word[4]; /* the marker, length or CRC that is coming in: all of them lie at multiples of four */
+};
+
+void mpa_unmark_start(struct mpa_unmarker *u, bool with_crc);
+/* Take the markers out of the next bytes of the stream, in place, and check them and the CRCs, which cover them. The
+ * stream may be cut anywhere. Returns how many bytes are left, all of them in front of the first fault; nothing is left
+ * of what comes after it. */
+size_t mpa_unmark(struct mpa_unmarker *u, uint8_t *bytes, size_t count);
 
 #endif

@@ -280,15 +280,29 @@ bool si_qp_progress(struct vb_qp *qp)
     return came || went;
 }
 
+/* One FPDU per TCP segment (RFC 5044 5.1): for adapters that look for frames at the start of segments. */
+static uint32_t payload_of_segment(const struct vb_qp *qp)
+{
+    const uint32_t segment = pal_socket_segment_bytes(qp->sock);
+    const uint32_t markers = qp->tx.is_marked ? (segment + MPA_MARKER_INTERVAL - 1) / MPA_MARKER_INTERVAL : 0;
+    const uint32_t around = MPA_LENGTH_BYTES + DDP_HEADER_MAX + MPA_CRC_BYTES + markers * MPA_MARKER_BYTES;
+    const uint32_t payload = segment > around + 64 ? (segment - around) & ~3u : 512;
+    return payload < 65472 ? payload : 65472;
+}
+
 static uint32_t payload_for(const struct vb_qp *qp)
 {
-    if (qp->be->set.payload_max)
-        return qp->be->set.payload_max;
-    /* One FPDU per TCP segment (RFC 5044 5.1): for adapters that look for frames at the start of segments. */
-    uint32_t segment = pal_socket_segment_bytes(qp->sock);
-    const uint32_t around = MPA_LENGTH_BYTES + DDP_HEADER_MAX + MPA_CRC_BYTES;
-    segment = segment > around + 64 ? (segment - around) & ~3u : 512;
-    return segment < 65472 ? segment : 65472;
+    const uint32_t payload = qp->be->set.payload_max ? qp->be->set.payload_max : payload_of_segment(qp);
+    return qp->tx.is_marked && payload > SI_PAYLOAD_MARKED ? SI_PAYLOAD_MARKED : payload;
+}
+
+static void attach_markers(struct vb_qp *qp, const struct vb_conn *conn)
+{
+    qp->tx.is_marked = conn->sends_markers;
+    qp->tx.frame_pieces = qp->tx.is_marked ? SI_PIECES_MARKED : SI_PIECES_PLAIN;
+    qp->rx.is_marked = qp->be->set.wants_markers;
+    qp->rx.with_crc = conn->with_crc && !qp->rx.is_marked;
+    mpa_unmark_start(&qp->rx.marks, conn->with_crc);
 }
 
 vb_status_t si_qp_attach(struct vb_qp *qp, struct vb_conn *conn)
@@ -300,6 +314,7 @@ vb_status_t si_qp_attach(struct vb_qp *qp, struct vb_conn *conn)
     qp->with_crc = conn->with_crc;
     qp->max_reads_out = conn->read_out;
     qp->max_reads_in = conn->read_in;
+    attach_markers(qp, conn);
     qp->payload_max = payload_for(qp);
     qp->may_send =
         conn->is_active; /* the accepting side waits for the first FPDU (RFC 5044 7.1.3, RFC 6581 5) */

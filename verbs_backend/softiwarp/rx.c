@@ -13,6 +13,8 @@
 #define RECVS_PER_RUN 32u  /* then somebody else has a turn */
 #define DIRECT_BYTES  256u /* of a payload that is still due: read it into its place */
 #define BEHIND_BYTES  64u  /* read along behind a large payload: its trailer, the next header */
+/* Of the buffer: with its markers taken out a stream never fills it to the last byte. */
+#define NEARLY_FULL (SI_RX_BYTES - MPA_MARKER_INTERVAL)
 
 enum step { STEP_ON, STEP_MORE, STEP_STALLED, STEP_ENDED };
 
@@ -24,6 +26,14 @@ static enum step violation(struct vb_qp *qp, uint16_t error)
         qp,
         &(struct si_end){
             .seq = SI_NONE, .sends_terminate = true, .error = error, .with_header = true, .is_event = true});
+    return STEP_ENDED;
+}
+
+/* What is wrong is the frame: there is no header that could be quoted. */
+static enum step bad_frame(struct vb_qp *qp, uint16_t error)
+{
+    si_qp_end(qp,
+              &(struct si_end){.seq = SI_NONE, .sends_terminate = true, .error = error, .is_event = true});
     return STEP_ENDED;
 }
 
@@ -337,21 +347,24 @@ static unsigned direct_pieces(struct vb_qp *qp, struct pal_iov *iov, struct si_k
     return n;
 }
 
+static void add_crc(struct si_rx *r, const void *bytes, uint32_t n)
+{
+    if (r->with_crc)
+        r->crc = pal_crc32c(r->crc, bytes, n);
+}
+
 /* TCP has put n bytes of payload in their place. */
-static void arrived(struct vb_qp *qp, const struct pal_iov *iov, uint32_t n)
+static void arrived(struct vb_qp *qp, uint32_t n)
 {
     struct si_rx *r = &qp->rx;
-    for (uint32_t left = n; qp->with_crc && left > 0; iov++) {
-        const uint32_t part = iov->bytes < left ? (uint32_t)iov->bytes : left;
-        r->crc = pal_crc32c(r->crc, iov->base, part);
-        left -= part;
-    }
     if (r->into == SI_INTO_MEMORY) {
+        add_crc(r, (const void *)(uintptr_t)r->to, n);
         r->to += n;
     } else {
         const struct si_slot *s = sink(qp);
         for (uint32_t left = n; left > 0;) {
             const uint32_t part = room_in(r, s, left);
+            add_crc(r, s->piece[r->piece].base + r->piece_at, part);
             skip_in(r, s, part);
             left -= part;
         }
@@ -370,12 +383,8 @@ static enum step take_header(struct vb_qp *qp)
         return STEP_MORE;
     const unsigned header = ddp_header_bytes(p[MPA_LENGTH_BYTES]);
     r->ulpdu = get_be16(p);
-    if (r->ulpdu < header) { /* there is no header to quote */
-        si_qp_end(qp,
-                  &(struct si_end){
-                      .seq = SI_NONE, .sends_terminate = true, .error = TERM_MPA_MARKER, .is_event = true});
-        return STEP_ENDED;
-    }
+    if (r->ulpdu < header)
+        return bad_frame(qp, TERM_MPA_MARKER);
     if (have < MPA_LENGTH_BYTES + header)
         return STEP_MORE;
     (void)ddp_header_decode(p + MPA_LENGTH_BYTES, header, &r->h);
@@ -389,7 +398,8 @@ static enum step take_header(struct vb_qp *qp)
     }
     if (step != STEP_ON)
         return step; /* stalled: the header stays in the buffer and is looked at again */
-    r->crc = qp->with_crc ? pal_crc32c(0, p, MPA_LENGTH_BYTES + header) : 0;
+    r->crc = 0;
+    add_crc(r, p, MPA_LENGTH_BYTES + header);
     r->start += MPA_LENGTH_BYTES + header;
     r->phase = r->payload_left ? SI_RX_PAYLOAD : SI_RX_TRAILER;
     return STEP_ON;
@@ -402,8 +412,7 @@ static enum step take_payload(struct vb_qp *qp)
     if (!n)
         return STEP_MORE;
     const uint8_t *from = r->buf + r->start;
-    if (qp->with_crc)
-        r->crc = pal_crc32c(r->crc, from, n);
+    add_crc(r, from, n);
     r->start += n;
     if (place(qp, from, n) == STEP_ENDED)
         return STEP_ENDED;
@@ -415,15 +424,12 @@ static enum step take_payload(struct vb_qp *qp)
 static enum step take_trailer(struct vb_qp *qp)
 {
     struct si_rx *r = &qp->rx;
-    const uint32_t bytes = mpa_pad(r->ulpdu) + MPA_CRC_BYTES;
-    if (r->end - r->start < bytes)
+    const unsigned pad = mpa_pad(r->ulpdu);
+    if (r->end - r->start < pad + MPA_CRC_BYTES)
         return STEP_MORE;
-    if (!mpa_trailer_check(r->ulpdu, qp->with_crc, r->crc, r->buf + r->start)) {
-        si_qp_end(qp, &(struct si_end){
-                          .seq = SI_NONE, .sends_terminate = true, .error = TERM_MPA_CRC, .is_event = true});
-        return STEP_ENDED;
-    }
-    r->start += bytes;
+    if (!mpa_trailer_check(pad, r->with_crc, r->crc, r->buf + r->start))
+        return bad_frame(qp, TERM_MPA_CRC);
+    r->start += pad + MPA_CRC_BYTES;
     r->phase = SI_RX_HEADER;
     return end_segment(qp);
 }
@@ -441,7 +447,7 @@ static enum step consume(struct vb_qp *qp)
         }
     if (r->start == r->end) {
         r->start = r->end = 0;
-    } else if (r->end == SI_RX_BYTES) {
+    } else if (r->end > NEARLY_FULL) {
         memmove(r->buf, r->buf + r->start, r->end - r->start);
         r->end -= r->start;
         r->start = 0;
@@ -449,48 +455,77 @@ static enum step consume(struct vb_qp *qp)
     return step;
 }
 
-/* One call to TCP. STEP_ON: bytes came and there may be more; STEP_MORE: that was all for now. */
-static enum step receive(struct vb_qp *qp, bool *moved)
+/* A call to TCP brought no bytes. */
+static enum step receive_nothing(struct vb_qp *qp, enum pal_net st, bool *moved)
+{
+    if (st == PAL_NET_AGAIN)
+        return STEP_MORE;
+    *moved = true;
+    if (st != PAL_NET_FAULT) {
+        si_qp_left(qp, st);
+        return STEP_ENDED;
+    }
+    /* memory of ours was unmapped under us */
+    if (qp->rx.into == SI_INTO_RECV)
+        return fail_receive(qp, VB_E_PROTECTION, TERM_LOCAL_CATASTROPHIC);
+    return qp->rx.into == SI_INTO_READ ? fail_read(qp, VB_E_PROTECTION, TERM_LOCAL_CATASTROPHIC)
+                                       : violation(qp, TERM_DDP_INVALID_STAG);
+}
+
+/* The rest of a large payload into its place. The buffer is empty: what was in it went to the payload. */
+static enum step receive_direct(struct vb_qp *qp, bool *moved)
 {
     struct si_rx *r = &qp->rx;
     struct pal_iov iov[SI_MAX_SGE + 1];
     struct si_key *k = NULL;
-    unsigned n = 0;
-    uint32_t direct = 0, behind = SI_RX_BYTES - r->end;
+    const uint32_t direct = r->payload_left;
+    uint16_t error = 0;
     size_t got;
-    if (r->phase == SI_RX_PAYLOAD && r->payload_left >= DIRECT_BYTES && r->into != SI_INTO_CONTROL) {
-        uint16_t error = 0;
-        n = direct_pieces(qp, iov, &k, &error);
-        if (!n)
-            return violation(qp, error);
-        direct = r->payload_left;
-        behind = BEHIND_BYTES; /* the buffer is empty: what was in it went to the payload */
-    }
-    iov[n++] = (struct pal_iov){r->buf + r->end, behind};
+    unsigned n = direct_pieces(qp, iov, &k, &error);
+    if (!n)
+        return violation(qp, error);
+    iov[n++] = (struct pal_iov){r->buf, BEHIND_BYTES};
     const enum pal_net st = pal_socket_recv(qp->sock, iov, n, &got);
+    if (st == PAL_NET_OK)
+        arrived(qp, got < direct ? (uint32_t)got : direct);
     if (k)
-        si_key_unpin(k);
-    if (st == PAL_NET_AGAIN)
-        return STEP_MORE;
-    if (st == PAL_NET_FAULT) { /* memory of ours was unmapped under us */
-        if (r->into == SI_INTO_RECV)
-            return fail_receive(qp, VB_E_PROTECTION, TERM_LOCAL_CATASTROPHIC);
-        return r->into == SI_INTO_READ ? fail_read(qp, VB_E_PROTECTION, TERM_LOCAL_CATASTROPHIC)
-                                       : violation(qp, TERM_DDP_INVALID_STAG);
-    }
-    if (st != PAL_NET_OK) {
-        si_qp_left(qp, st);
-        *moved = true;
-        return STEP_ENDED;
-    }
+        si_key_unpin(k); /* not before: the CRC reads what has arrived */
+    if (st != PAL_NET_OK)
+        return receive_nothing(qp, st, moved);
     *moved = true;
-    const uint32_t in_place = got < direct ? (uint32_t)got : direct;
-    if (in_place)
-        arrived(qp, iov, in_place);
-    r->end += (uint32_t)got - in_place;
-    if (r->phase == SI_RX_PAYLOAD && !r->payload_left)
+    if (got >= direct) {
+        r->end = (uint32_t)got - direct;
         r->phase = SI_RX_TRAILER;
-    return got < (size_t)direct + behind ? STEP_MORE : STEP_ON;
+    }
+    return got < (size_t)direct + BEHIND_BYTES ? STEP_MORE : STEP_ON;
+}
+
+/* One call to TCP. STEP_ON: bytes came and there may be more; STEP_MORE: that was all for now. */
+static enum step receive(struct vb_qp *qp, bool *moved)
+{
+    struct si_rx *r = &qp->rx;
+    const struct pal_iov iov = {r->buf + r->end, SI_RX_BYTES - r->end};
+    size_t got;
+    if (r->phase == SI_RX_PAYLOAD && r->payload_left >= DIRECT_BYTES && r->into != SI_INTO_CONTROL &&
+        !r->is_marked)
+        return receive_direct(qp, moved);
+    const enum pal_net st = pal_socket_recv(qp->sock, &iov, 1, &got);
+    if (st != PAL_NET_OK)
+        return receive_nothing(qp, st, moved);
+    *moved = true;
+    r->end += (uint32_t)(r->is_marked ? mpa_unmark(&r->marks, iov.base, got) : got);
+    return got < iov.bytes ? STEP_MORE : STEP_ON;
+}
+
+/* What can be done with what is in the buffer; then with what was found wrong behind it, which waits for the rest. */
+static enum step use_up(struct vb_qp *qp)
+{
+    const enum step step = consume(qp);
+    if (step == STEP_STALLED)
+        qp->rx.is_stalled = true;
+    if (step != STEP_MORE || qp->rx.marks.fault == MPA_NO_FAULT)
+        return step;
+    return bad_frame(qp, qp->rx.marks.fault == MPA_FAULT_CRC ? TERM_MPA_CRC : TERM_MPA_MARKER);
 }
 
 bool si_rx_run(struct vb_qp *qp)
@@ -505,17 +540,12 @@ bool si_rx_run(struct vb_qp *qp)
     }
     enum step more = STEP_ON;
     for (unsigned i = 0; i < RECVS_PER_RUN; i++) {
-        const enum step step = consume(qp);
-        if (step == STEP_STALLED)
-            r->is_stalled = true;
-        if (step != STEP_MORE || more != STEP_ON)
+        if (use_up(qp) != STEP_MORE || more != STEP_ON)
             return moved;
         more = receive(qp, &moved);
         if (more == STEP_ENDED)
             return true;
     }
-    const enum step step = consume(qp);
-    if (step == STEP_STALLED)
-        r->is_stalled = true;
+    (void)use_up(qp);
     return moved;
 }

@@ -51,6 +51,7 @@ bool si_settings_read(struct si_settings *s, char *why, size_t why_bytes)
     uint32_t revision;
     memset(s, 0, sizeof *s);
     if (!choice("WSD_SOFTIWARP_CRC", "on", "off", &crc_off, why, why_bytes) ||
+        !choice("WSD_SOFTIWARP_MARKERS", "off", "on", &s->wants_markers, why, why_bytes) ||
         !choice("WSD_SOFTIWARP_PORTS", "mapped", "plain", &s->has_plain_ports, why, why_bytes) ||
         !choice("WSD_SOFTIWARP_LOOPBACK", "auto", "on", &loopback_on, why, why_bytes) ||
         !number("WSD_SOFTIWARP_MPA", 2, 1, 2, &revision, why, why_bytes) ||

@@ -13,6 +13,7 @@ enum si_loopback {
 
 struct si_settings {
     bool wants_crc;
+    bool wants_markers; /* in what we receive */
     bool has_plain_ports;
     uint8_t revision; /* of MPA that requests ask for: 1 or 2 */
     enum si_loopback loopback;

@@ -43,7 +43,14 @@ enum {
     SI_RX_BYTES = 16384,
     SI_TX_FRAMES = 20,  /* FPDUs of one batch */
     SI_TX_INLINE = 256, /* inline payload up to this is laid between header and trailer: one piece for TCP */
-    SI_TX_SCRATCH = SI_TX_FRAMES * (64 + SI_TX_INLINE)
+    SI_TX_SCRATCH = SI_TX_FRAMES * (64 + SI_TX_INLINE),
+    /* With markers each 508 bytes are a piece, so frames are shorter: one fits a call to TCP. */
+    SI_PAYLOAD_MARKED = 8192,
+    SI_MARKERS_MOST = (MPA_LENGTH_BYTES + DDP_HEADER_MAX + SI_PAYLOAD_MARKED + MPA_TRAILER_MAX) /
+                          (MPA_MARKER_INTERVAL - MPA_MARKER_BYTES) +
+                      1,              /* in one frame */
+    SI_PIECES_PLAIN = SI_MAX_SGE + 2, /* of one frame: before, payload, behind */
+    SI_PIECES_MARKED = SI_PIECES_PLAIN + 2 * SI_MARKERS_MOST
 };
 #define SI_MAX_MESSAGE (1u << 30)
 
@@ -212,7 +219,12 @@ struct si_tx {
     unsigned mark_count, mark_at;
     size_t frame_end[SI_TX_FRAMES];
     unsigned frame_count, scratch_used;
-    bool reads_memory; /* payload of a read response is in the batch: pin before each send */
+    unsigned frame_pieces; /* SI_PIECES_*: the most that one frame takes of iov */
+    bool is_marked;        /* the peer wants markers in what it receives */
+    uint32_t stream;       /* bytes of FPDUs in front of this batch, modulo 2^32 */
+    uint32_t crc;          /* of the frame that is being built, up to here */
+    size_t frame_at;       /* and where in the batch its length field is */
+    bool reads_memory;     /* payload of a read response is in the batch: pin before each send */
     uint32_t pin_stag;
     uint64_t pin_addr;
     uint32_t pin_bytes;
@@ -237,6 +249,9 @@ struct si_rx {
     enum si_rx_phase phase;
     enum si_rx_into into;
     uint32_t ulpdu, payload_left, crc;
+    bool is_marked; /* the stream has markers, because we asked for them: the buffer gets it without */
+    bool with_crc;  /* to be checked here; with markers mpa_unmark() does it */
+    struct mpa_unmarker marks;
     struct ddp_header h;
     uint8_t raw[DDP_HEADER_MAX]; /* for Terminate */
     uint64_t to;                 /* next byte of tagged memory */
@@ -330,7 +345,7 @@ struct vb_conn {
     bool is_ready;     /* in the queue of its cm */
     bool has_said_end; /* DISCONNECTED or FAILED was reported */
     /* handshake */
-    bool is_mapped, with_crc, is_p2p, is_enhanced;
+    bool is_mapped, with_crc, is_p2p, is_enhanced, sends_markers;
     uint8_t revision;
     uint8_t rtr; /* enum rdmap_opcode + 1 of the ready-to-receive message; 0 = none */
     uint8_t read_in, read_out;

@@ -11,11 +11,15 @@
 /* Bytes of one batch. With CRCs the payload is read twice, by us and by TCP: keep it in the cache. */
 #define BATCH_BYTES     (1u << 20)
 #define BATCH_CRC_BYTES (256u << 10)
-#define FRAME_SCRATCH   64u /* the most a frame takes of it: length, header, read request, padding, CRC */
 
-_Static_assert(MPA_LENGTH_BYTES + DDP_HEADER_MAX + RDMAP_READ_REQUEST_BYTES + MPA_TRAILER_MAX <=
-                   FRAME_SCRATCH,
-               "a read request is the largest frame without payload of its own");
+/* What frames take of the scratch buffer. With inline payload or a read request they have one marker at most. */
+#define FRAME_SCRATCH (MPA_LENGTH_BYTES + DDP_HEADER_MAX + MPA_TRAILER_MAX)
+_Static_assert((FRAME_SCRATCH + RDMAP_READ_REQUEST_BYTES + MPA_MARKER_BYTES) * SI_TX_FRAMES <=
+                       SI_TX_SCRATCH &&
+                   (FRAME_SCRATCH + SI_TX_INLINE + MPA_MARKER_BYTES) * SI_TX_FRAMES <= SI_TX_SCRATCH &&
+                   (FRAME_SCRATCH + MPA_MARKER_BYTES * SI_MARKERS_MOST) * SI_TX_FRAMES <= SI_TX_SCRATCH,
+               "a batch finds room for what is not payload");
+_Static_assert(SI_PIECES_MARKED <= PAL_IOV_MAX, "a frame with its markers fits one call");
 
 /* ---- building ---- */
 
@@ -32,29 +36,91 @@ static void add(struct si_tx *t, void *base, size_t bytes)
 static bool has_room(const struct vb_qp *qp)
 {
     const struct si_tx *t = &qp->tx;
-    return t->frame_count < SI_TX_FRAMES && t->iov_count + SI_MAX_SGE + 2 <= PAL_IOV_MAX &&
+    return t->frame_count < SI_TX_FRAMES && t->iov_count + t->frame_pieces <= PAL_IOV_MAX &&
            t->bytes < (qp->with_crc ? BATCH_CRC_BYTES : BATCH_BYTES);
 }
 
-/* Length and header; the payload follows by the caller. Returns the CRC so far. */
-static uint32_t begin_frame(struct vb_qp *qp, const struct ddp_header *h, uint32_t payload_bytes)
+/* A part of the frame that is being built, and of its CRC. */
+static void append(struct vb_qp *qp, void *base, size_t bytes)
+{
+    add(&qp->tx, base, bytes);
+    if (qp->with_crc)
+        qp->tx.crc = pal_crc32c(qp->tx.crc, base, bytes);
+}
+
+/* Room in the scratch buffer, for what is not payload of a consumer. */
+static uint8_t *take_scratch(struct si_tx *t, unsigned bytes)
+{
+    uint8_t *p = t->scratch + t->scratch_used;
+    t->scratch_used += bytes;
+    return p;
+}
+
+/* Bytes that fit before the next marker, when `more` bytes follow what is there; 0: one is due there. */
+static uint32_t until_marker(const struct si_tx *t, uint32_t more)
+{
+    return mpa_until_marker(t->stream + (uint32_t)t->bytes + more);
+}
+
+static void append_marker(struct vb_qp *qp, size_t back)
+{
+    uint8_t *p = take_scratch(&qp->tx, MPA_MARKER_BYTES);
+    mpa_marker_encode((uint16_t)back, p); /* fits: SI_PAYLOAD_MARKED */
+    append(qp, p, MPA_MARKER_BYTES);
+}
+
+static void put_marked(struct vb_qp *qp, uint8_t *base, uint32_t bytes)
 {
     struct si_tx *t = &qp->tx;
+    while (bytes > 0) {
+        const uint32_t room = until_marker(t, 0), part = room < bytes ? room : bytes;
+        if (!room) {
+            append_marker(qp, t->bytes - t->frame_at);
+            continue;
+        }
+        append(qp, base, part);
+        base += part;
+        bytes -= part;
+    }
+}
+
+/* The next bytes of the frame, with the markers that fall between them when the peer wants markers. */
+static void put(struct vb_qp *qp, void *base, uint32_t bytes)
+{
+    if (qp->tx.is_marked)
+        put_marked(qp, base, bytes);
+    else
+        append(qp, base, bytes);
+}
+
+/* Length and header; the payload follows by the caller. */
+static void begin_frame(struct vb_qp *qp, const struct ddp_header *h, uint32_t payload_bytes)
+{
+    struct si_tx *t = &qp->tx;
+    t->crc = 0;
+    /* RFC 5044 4.3: a marker between two frames belongs to the second and says 0. */
+    if (t->is_marked && !until_marker(t, 0))
+        append_marker(qp, 0);
+    t->frame_at = t->bytes;
     uint8_t *p = t->scratch + t->scratch_used;
     const unsigned header = ddp_header_encode(h, p + MPA_LENGTH_BYTES);
     put_be16(p, (uint16_t)(header + payload_bytes));
     t->scratch_used += MPA_LENGTH_BYTES + header;
-    add(t, p, MPA_LENGTH_BYTES + header);
-    return qp->with_crc ? pal_crc32c(0, p, MPA_LENGTH_BYTES + header) : 0;
+    put(qp, p, MPA_LENGTH_BYTES + header);
 }
 
-static void end_frame(struct vb_qp *qp, uint32_t ulpdu, uint32_t crc)
+static void end_frame(struct vb_qp *qp, uint32_t ulpdu)
 {
     struct si_tx *t = &qp->tx;
+    unsigned pad = mpa_pad(ulpdu);
+    /* One in front of the CRC is covered by it; none ever lies in padding. */
+    if (t->is_marked && !until_marker(t, pad)) {
+        append(qp, memset(take_scratch(t, pad), 0, pad), pad);
+        append_marker(qp, t->bytes - t->frame_at);
+        pad = 0;
+    }
     uint8_t *p = t->scratch + t->scratch_used;
-    uint8_t trailer[MPA_TRAILER_MAX];
-    const unsigned n = mpa_trailer_encode(ulpdu, qp->with_crc, crc, trailer);
-    memcpy(p, trailer, n);
+    const unsigned n = mpa_trailer_encode(pad, qp->with_crc, t->crc, p);
     t->scratch_used += n;
     add(t, p, n);
     t->frame_end[t->frame_count++] = t->bytes;
@@ -83,23 +149,16 @@ static void frame_of_request(struct vb_qp *qp)
         h.msn = t->send_msn;
         h.mo = t->offset;
     }
-    uint32_t crc = begin_frame(qp, &h, n);
+    begin_frame(qp, &h, n);
     uint32_t rest = n;
     if ((s->flags & VB_WR_INLINE) && s->bytes <= SI_TX_INLINE && n) { /* one piece; it was copied anyway */
-        uint8_t *p = t->scratch + t->scratch_used;
-        memcpy(p, s->inl + t->offset, n);
-        t->scratch_used += n;
-        add(t, p, n);
-        if (qp->with_crc)
-            crc = pal_crc32c(crc, p, n);
+        put(qp, memcpy(take_scratch(t, n), s->inl + t->offset, n), n);
         rest = 0;
     }
     while (rest > 0) {
         const struct si_piece *p = &s->piece[t->piece];
         const uint32_t part = p->bytes - t->piece_at < rest ? p->bytes - t->piece_at : rest;
-        add(t, p->base + t->piece_at, part);
-        if (qp->with_crc)
-            crc = pal_crc32c(crc, p->base + t->piece_at, part);
+        put(qp, p->base + t->piece_at, part);
         rest -= part;
         t->piece_at += part;
         if (t->piece_at == p->bytes) {
@@ -107,7 +166,7 @@ static void frame_of_request(struct vb_qp *qp)
             t->piece_at = 0;
         }
     }
-    end_frame(qp, header_bytes(&h) + n, crc);
+    end_frame(qp, header_bytes(&h) + n);
     t->offset += n;
     if (!h.is_last)
         return;
@@ -151,11 +210,9 @@ static bool frame_of_response(struct vb_qp *qp)
             return false;
         }
     }
-    uint32_t crc = begin_frame(qp, &h, n);
+    begin_frame(qp, &h, n);
     if (n > 0) {
-        add(t, from, n);
-        if (qp->with_crc)
-            crc = pal_crc32c(crc, from, n);
+        put(qp, from, n);
         t->reads_memory = true;
         t->pin_stag = r->source_stag;
         t->pin_addr = r->source_to;
@@ -163,7 +220,7 @@ static bool frame_of_response(struct vb_qp *qp)
     }
     if (k)
         si_key_unpin(k);
-    end_frame(qp, DDP_TAGGED_BYTES + n, crc);
+    end_frame(qp, DDP_TAGGED_BYTES + n);
     t->offset += n;
     if (h.is_last) {
         t->msg = SI_MSG_NONE;
@@ -190,14 +247,11 @@ static void read_request(struct vb_qp *qp, uint64_t seq, const struct si_slot *s
                                            .bytes = s ? s->bytes : 0,
                                            .source_stag = s ? s->rkey : 0,
                                            .source_to = s ? s->remote_addr : 0};
-    uint32_t crc = begin_frame(qp, &h, RDMAP_READ_REQUEST_BYTES);
-    uint8_t *p = t->scratch + t->scratch_used;
+    begin_frame(qp, &h, RDMAP_READ_REQUEST_BYTES);
+    uint8_t *p = take_scratch(t, RDMAP_READ_REQUEST_BYTES);
     rdmap_read_request_encode(&req, p);
-    t->scratch_used += RDMAP_READ_REQUEST_BYTES;
-    add(t, p, RDMAP_READ_REQUEST_BYTES);
-    if (qp->with_crc)
-        crc = pal_crc32c(crc, p, RDMAP_READ_REQUEST_BYTES);
-    end_frame(qp, DDP_UNTAGGED_BYTES + RDMAP_READ_REQUEST_BYTES, crc);
+    put(qp, p, RDMAP_READ_REQUEST_BYTES);
+    end_frame(qp, DDP_UNTAGGED_BYTES + RDMAP_READ_REQUEST_BYTES);
 }
 
 /* "Ready to receive": the connecting side's first FPDU, of the kind that the reply chose (RFC 6581 5). */
@@ -213,7 +267,8 @@ static void ready_to_receive(struct vb_qp *qp)
     struct ddp_header h = {.is_last = true, .is_tagged = opcode == RDMAP_WRITE, .opcode = opcode};
     if (opcode == RDMAP_SEND)
         h.msn = t->send_msn++;
-    end_frame(qp, header_bytes(&h), begin_frame(qp, &h, 0));
+    begin_frame(qp, &h, 0);
+    end_frame(qp, header_bytes(&h));
 }
 
 /* ---- what comes next ---- */
@@ -323,6 +378,7 @@ static void take_off(struct si_tx *t, size_t done)
 
 static void batch_reset(struct si_tx *t)
 {
+    t->stream += (uint32_t)t->bytes;
     t->iov_count = t->iov_at = t->mark_count = t->mark_at = t->frame_count = t->scratch_used = 0;
     t->bytes = t->sent = 0;
     t->reads_memory = false;
@@ -409,7 +465,12 @@ bool si_tx_run(struct vb_qp *qp)
 
 /* ---- the end ---- */
 
-static size_t terminate_frame(const struct vb_qp *qp, const struct si_end *e, uint8_t *out)
+#define TERMINATE_FRAME_MAX 128u
+_Static_assert(FRAME_SCRATCH + RDMAP_TERMINATE_MAX + MPA_MARKER_BYTES <= TERMINATE_FRAME_MAX &&
+                   TERMINATE_FRAME_MAX <= SI_TX_SCRATCH,
+               "a Terminate fits");
+
+static void terminate_frame(struct vb_qp *qp, const struct si_end *e)
 {
     struct rdmap_terminate t = {.error = e->error};
     if (e->with_header) {
@@ -425,15 +486,22 @@ static size_t terminate_frame(const struct vb_qp *qp, const struct si_end *e, ui
     }
     const struct ddp_header h = {
         .is_last = true, .opcode = RDMAP_TERMINATE, .qn = DDP_QN_TERMINATE, .msn = 1 /* there is only one */};
-    uint8_t *p = out + MPA_LENGTH_BYTES, trailer[MPA_TRAILER_MAX];
-    p += ddp_header_encode(&h, p);
-    p += rdmap_terminate_encode(&t, p);
-    const uint32_t ulpdu = (uint32_t)(p - out) - MPA_LENGTH_BYTES;
-    put_be16(out, (uint16_t)ulpdu);
-    const unsigned n = mpa_trailer_encode(ulpdu, qp->with_crc,
-                                          qp->with_crc ? pal_crc32c(0, out, (size_t)(p - out)) : 0, trailer);
-    memcpy(p, trailer, n);
-    return (size_t)(p - out) + n;
+    uint8_t payload[RDMAP_TERMINATE_MAX];
+    const unsigned n = rdmap_terminate_encode(&t, payload);
+    begin_frame(qp, &h, n);
+    put(qp, memcpy(take_scratch(&qp->tx, n), payload, n), n);
+    end_frame(qp, DDP_UNTAGGED_BYTES + n);
+}
+
+/* The next bytes of the batch, in one piece. */
+static void gather(const struct si_tx *t, size_t bytes, uint8_t *out)
+{
+    for (unsigned i = t->iov_at; bytes > 0; i++) {
+        const size_t part = t->iov[i].bytes < bytes ? t->iov[i].bytes : bytes;
+        memcpy(out, t->iov[i].base, part);
+        out += part;
+        bytes -= part;
+    }
 }
 
 uint8_t *si_tx_tail(struct vb_qp *qp, const struct si_end *e, size_t *bytes)
@@ -453,18 +521,20 @@ uint8_t *si_tx_tail(struct vb_qp *qp, const struct si_end *e, size_t *bytes)
     uint16_t error;
     if (cut && t->reads_memory &&
         !(k = si_key_pin(qp, t->pin_stag, t->pin_addr, t->pin_bytes, VB_ACCESS_REMOTE_READ, &error)))
-        return NULL;                   /* the stream ends in the middle of a frame: so be it */
-    uint8_t *tail = malloc(cut + 256); /* error path; 256: more than any Terminate */
+        return NULL; /* the stream ends in the middle of a frame: so be it */
+    uint8_t *tail = malloc(cut + TERMINATE_FRAME_MAX); /* error path */
     if (tail) {
-        for (unsigned i = t->iov_at; *bytes < cut; i++) {
-            const size_t part = t->iov[i].bytes < cut - *bytes ? t->iov[i].bytes : cut - *bytes;
-            memcpy(tail + *bytes, t->iov[i].base, part);
-            *bytes += part;
-        }
-        if (e->sends_terminate)
-            *bytes += terminate_frame(qp, e, tail + *bytes);
+        gather(t, cut, tail);
+        *bytes = cut;
     }
     if (k)
         si_key_unpin(k);
+    if (tail && e->sends_terminate) {
+        t->bytes = t->sent + cut; /* the stream goes on behind the frame that was begun */
+        batch_reset(t);
+        terminate_frame(qp, e);
+        gather(t, t->bytes, tail + cut);
+        *bytes += t->bytes;
+    }
     return tail;
 }

@@ -210,65 +210,143 @@ static void the_trailer_carries_the_crc_low_byte_first_and_finds_any_flipped_bit
         uint8_t frame[64] = {0}, trailer[MPA_TRAILER_MAX];
         put_be16(frame, (uint16_t)ulpdu);
         uint32_t crc = pal_crc32c(0, frame, 2 + ulpdu);
-        const unsigned bytes = mpa_trailer_encode(ulpdu, true, crc, trailer);
-        assert_int_equal(bytes, mpa_pad(ulpdu) + 4);
+        const unsigned pad = mpa_pad(ulpdu), bytes = mpa_trailer_encode(pad, true, crc, trailer);
+        assert_int_equal(bytes, pad + 4);
         memcpy(frame + 2 + ulpdu, trailer, bytes);
-        const uint32_t whole = pal_crc32c(0, frame, 2 + ulpdu + mpa_pad(ulpdu));
+        const uint32_t whole = pal_crc32c(0, frame, 2 + ulpdu + pad);
         for (unsigned i = 0; i < 4; i++)
-            assert_int_equal(trailer[mpa_pad(ulpdu) + i], (whole >> (8 * i)) & 0xff);
-        assert_true(mpa_trailer_check(ulpdu, true, crc, trailer));
+            assert_int_equal(trailer[pad + i], (whole >> (8 * i)) & 0xff);
+        assert_true(mpa_trailer_check(pad, true, crc, trailer));
         for (unsigned bit = 0; bit < bytes * 8; bit++) {
             trailer[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            assert_false(mpa_trailer_check(ulpdu, true, crc, trailer));
-            assert_true(mpa_trailer_check(ulpdu, false, crc, trailer)); /* off: not looked at */
+            assert_false(mpa_trailer_check(pad, true, crc, trailer));
+            assert_true(mpa_trailer_check(pad, false, crc, trailer)); /* off: not looked at */
             trailer[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
-        assert_false(mpa_trailer_check(ulpdu, true, crc ^ 1, trailer));
-        assert_int_equal(mpa_trailer_encode(ulpdu, false, crc, trailer), bytes);
+        assert_false(mpa_trailer_check(pad, true, crc ^ 1, trailer));
+        assert_int_equal(mpa_trailer_encode(pad, false, crc, trailer), bytes);
         for (unsigned i = 0; i < bytes; i++)
             assert_int_equal(trailer[i], 0);
     }
 }
 
-static void markers_are_due_every_512_bytes_and_come_out_again_however_the_stream_is_cut(void **state)
+/* Five FPDUs with markers, laid out by hand after RFC 5044 4.1 to 4.4: where a marker falls in front of a frame, into a
+ * segment, between padding and CRC, and between two frames. Segments are filled with 0x11, 0x22 ... */
+enum { MARKED = 2156, MARKERS = 5 };
+static const struct {
+    unsigned at, segment_bytes, crc_at; /* of the length field and of the CRC */
+    uint8_t crc[4];
+} by_hand[] = {{4, 490, 496, {0x84, 0x2f, 0xea, 0xd8}},
+               {500, 10, 516, {0xb8, 0x0a, 0xb0, 0x94}},   /* marker at 512, in front of the CRC */
+               {520, 498, 1020, {0x9e, 0xc4, 0xa0, 0x4b}}, /* ends at 1024 */
+               {1028, 3, 1036, {0x93, 0x16, 0x04, 0x28}},
+               {1040, 1100, 2152, {0x21, 0x9b, 0x8f, 0x9d}}};
+static const uint16_t markers_by_hand[MARKERS] = {0, 12, 0, 496, 1008}; /* at 0, 512, 1024, 1536, 2048 */
+
+/* Returns the bytes that are not markers, which plain[] gets. */
+static size_t lay_out_by_hand(uint8_t marked[MARKED], uint8_t *plain)
+{
+    size_t n = 0;
+    memset(marked, 0, MARKED);
+    for (unsigned i = 0; i < 5; i++) {
+        put_be16(marked + by_hand[i].at, (uint16_t)by_hand[i].segment_bytes);
+        for (unsigned at = by_hand[i].at + 2, left = by_hand[i].segment_bytes; left > 0; at++)
+            if (at % 512 >= 4) {
+                marked[at] = (uint8_t)(0x11 * (i + 1));
+                left--;
+            }
+        memcpy(marked + by_hand[i].crc_at, by_hand[i].crc, 4);
+    }
+    for (unsigned i = 0; i < MARKERS; i++)
+        put_be16(marked + i * 512 + 2, markers_by_hand[i]);
+    for (unsigned at = 0; at < MARKED; at++)
+        if (at % 512 >= 4)
+            plain[n++] = marked[at];
+    return n;
+}
+
+static void markers_come_out_however_the_stream_is_cut_and_the_crc_covers_them(void **state)
 {
     (void)state;
-    enum { PLAIN = 5000 };
-    static uint8_t plain[PLAIN], marked[PLAIN + 64], piece[PLAIN + 64], got[PLAIN];
-    size_t n = 0;
-    assert_int_equal(mpa_until_marker(0), 0);
-    assert_int_equal(mpa_until_marker(4), 508);
-    assert_int_equal(mpa_until_marker(511), 1);
-    assert_int_equal(mpa_until_marker(512), 0);
-    for (unsigned i = 0; i < PLAIN; i++)
-        plain[i] = (uint8_t)(i * 7 + 1);
-    for (unsigned i = 0; i < PLAIN;) {
-        if (mpa_until_marker(n) == 0) {
-            mpa_marker_encode((uint16_t)(i % 512), marked + n);
-            n += MPA_MARKER_BYTES;
-        }
-        marked[n++] = plain[i++];
+    uint8_t marked[MARKED], plain[MARKED], piece[MARKED], got[MARKED], marker[4];
+    const size_t bytes = lay_out_by_hand(marked, plain);
+    assert_int_equal(bytes, MARKED - MARKERS * 4);
+    for (unsigned i = 0; i < MARKERS; i++) {
+        assert_int_equal(mpa_until_marker(i * 512), 0);
+        assert_int_equal(mpa_until_marker(i * 512 + 4), 508);
+        mpa_marker_encode(markers_by_hand[i], marker);
+        assert_memory_equal(marker, marked + i * 512, 4);
     }
-    for (unsigned cut = 1; cut < 1100; cut += cut < 8 ? 1 : 97) {
-        uint64_t offset = 0;
+    for (unsigned cut = 1; cut <= MARKED; cut += cut < 20 ? 1 : 97) {
+        struct mpa_unmarker u;
         size_t kept = 0;
-        for (size_t at = 0; at < n; at += cut) {
-            const size_t run = n - at < cut ? n - at : cut;
+        mpa_unmark_start(&u, true);
+        for (size_t at = 0; at < MARKED; at += cut) {
+            const size_t run = MARKED - at < cut ? MARKED - at : cut;
             memcpy(piece, marked + at, run);
-            const size_t left = mpa_unmark(piece, run, &offset);
+            const size_t left = mpa_unmark(&u, piece, run);
             memcpy(got + kept, piece, left);
             kept += left;
         }
-        assert_int_equal(kept, PLAIN);
-        assert_memory_equal(got, plain, PLAIN);
+        assert_int_equal(u.fault, MPA_NO_FAULT);
+        assert_int_equal(kept, bytes);
+        assert_memory_equal(got, plain, bytes);
     }
-    uint16_t back;
-    uint8_t m[4];
-    mpa_marker_encode(0xfffc, m);
-    assert_true(mpa_marker_decode(m, &back));
-    assert_int_equal(back, 0xfffc);
-    m[1] = 1;
-    assert_false(mpa_marker_decode(m, &back));
+}
+
+/* One bit is wrong: what does it say, and how much is left? */
+static enum mpa_fault unmark_flipped(const uint8_t *marked, unsigned byte, unsigned bit, bool with_crc,
+                                     size_t *kept)
+{
+    uint8_t copy[MARKED];
+    struct mpa_unmarker u;
+    memcpy(copy, marked, MARKED);
+    copy[byte] ^= (uint8_t)(1u << bit);
+    mpa_unmark_start(&u, with_crc);
+    *kept = mpa_unmark(&u, copy, MARKED);
+    return u.fault;
+}
+
+static void a_marker_that_points_elsewhere_and_a_wrong_crc_end_the_stream_there(void **state)
+{
+    (void)state;
+    uint8_t marked[MARKED], plain[MARKED];
+    const size_t bytes = lay_out_by_hand(marked, plain);
+    static const unsigned ends[MARKERS] = {496, 516, 1036, 2152,
+                                           2152}; /* CRCs of the frames the markers are in */
+    size_t kept;
+    for (unsigned i = 0; i < MARKERS; i++)
+        for (unsigned bit = 0; bit < 32; bit++) {
+            const unsigned at = i * 512 + bit / 8;
+            /* reserved, and the low two bits: only the CRC tells */
+            const bool is_pointer = bit / 8 >= 2 && !(bit / 8 == 3 && bit % 8 < 2);
+            const size_t in_front = i * 508, before_crc = ends[i] - (ends[i] / 512 + 1) * 4;
+            assert_int_equal(unmark_flipped(marked, at, bit % 8, false, &kept),
+                             is_pointer ? MPA_FAULT_MARKER : MPA_NO_FAULT);
+            assert_int_equal(kept, is_pointer ? in_front : bytes);
+            assert_int_equal(unmark_flipped(marked, at, bit % 8, true, &kept),
+                             is_pointer ? MPA_FAULT_MARKER : MPA_FAULT_CRC);
+            assert_int_equal(kept, is_pointer ? in_front : before_crc);
+        }
+    for (unsigned i = 0; i < 5; i++) { /* a segment, and the CRC itself */
+        const size_t before_crc = by_hand[i].crc_at - (by_hand[i].crc_at / 512 + 1) * 4;
+        assert_int_equal(unmark_flipped(marked, by_hand[i].at + 2, 3, true, &kept), MPA_FAULT_CRC);
+        assert_int_equal(kept, before_crc);
+        assert_int_equal(unmark_flipped(marked, by_hand[i].crc_at + i % 4, 7, true, &kept), MPA_FAULT_CRC);
+        assert_int_equal(kept, before_crc);
+        assert_int_equal(unmark_flipped(marked, by_hand[i].crc_at + i % 4, 7, false, &kept), MPA_NO_FAULT);
+        assert_int_equal(kept, bytes);
+    }
+    /* a length one word longer, and the next marker does not fit it; one that no marker can point over */
+    assert_int_equal(unmark_flipped(marked, by_hand[0].at + 1, 2, false, &kept), MPA_FAULT_MARKER);
+    struct mpa_unmarker u;
+    mpa_unmark_start(&u, false);
+    static uint8_t large[70000];
+    put_be16(large + 4, 0xffff);
+    for (unsigned at = 512; at < sizeof large; at += 512)
+        put_be16(large + at + 2, (uint16_t)(at - 4));
+    assert_int_equal(mpa_unmark(&u, large, sizeof large), 128 * 508 + 508);
+    assert_int_equal(u.fault, MPA_FAULT_MARKER);
 }
 
 /* ---- DDP and RDMAP ---- */
@@ -422,21 +500,23 @@ static void settings_have_defaults_and_nonsense_is_named(void **state)
     (void)state;
     static const struct {
         const char *name, *value;
-    } bad[] = {{"WSD_SOFTIWARP_CRC", "maybe"},      {"WSD_SOFTIWARP_PORTS", "7000"},
-               {"WSD_SOFTIWARP_LOOPBACK", "off"},   {"WSD_SOFTIWARP_MPA", "3"},
-               {"WSD_SOFTIWARP_MPA", "0"},          {"WSD_SOFTIWARP_FPDU", "65473"},
-               {"WSD_SOFTIWARP_FPDU", "-1"},        {"WSD_SOFTIWARP_FPDU", "1k"},
-               {"WSD_SOFTIWARP_SNDBUF", " 1"},      {"WSD_SOFTIWARP_DEAD_MS", "999"},
-               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}};
+    } bad[] = {{"WSD_SOFTIWARP_CRC", "maybe"},       {"WSD_SOFTIWARP_PORTS", "7000"},
+               {"WSD_SOFTIWARP_LOOPBACK", "off"},    {"WSD_SOFTIWARP_MPA", "3"},
+               {"WSD_SOFTIWARP_MPA", "0"},           {"WSD_SOFTIWARP_FPDU", "65473"},
+               {"WSD_SOFTIWARP_FPDU", "-1"},         {"WSD_SOFTIWARP_FPDU", "1k"},
+               {"WSD_SOFTIWARP_SNDBUF", " 1"},       {"WSD_SOFTIWARP_DEAD_MS", "999"},
+               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}, {"WSD_SOFTIWARP_MARKERS", "1"}};
     static const char *const names[] = {
-        "WSD_SOFTIWARP_CRC",  "WSD_SOFTIWARP_PORTS",  "WSD_SOFTIWARP_LOOPBACK", "WSD_SOFTIWARP_MPA",
-        "WSD_SOFTIWARP_FPDU", "WSD_SOFTIWARP_SNDBUF", "WSD_SOFTIWARP_RCVBUF",   "WSD_SOFTIWARP_DEAD_MS"};
+        "WSD_SOFTIWARP_CRC",    "WSD_SOFTIWARP_PORTS",   "WSD_SOFTIWARP_LOOPBACK",
+        "WSD_SOFTIWARP_MPA",    "WSD_SOFTIWARP_FPDU",    "WSD_SOFTIWARP_SNDBUF",
+        "WSD_SOFTIWARP_RCVBUF", "WSD_SOFTIWARP_DEAD_MS", "WSD_SOFTIWARP_MARKERS"};
     struct si_settings s;
     char why[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
     assert_true(si_settings_read(&s, why, sizeof why));
-    assert_true(s.wants_crc && !s.has_plain_ports && s.revision == 2 && s.loopback == SI_LOOPBACK_AUTO);
+    assert_true(s.wants_crc && !s.wants_markers && !s.has_plain_ports && s.revision == 2 &&
+                s.loopback == SI_LOOPBACK_AUTO);
     assert_true(s.payload_max == 65472 && s.dead_peer_ms == 60000 && !s.send_buffer_bytes &&
                 !s.recv_buffer_bytes);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -467,7 +547,8 @@ int main(void)
         cmocka_unit_test(frames_that_break_the_rules_are_named),
         cmocka_unit_test(frames_are_padded_to_four_bytes),
         cmocka_unit_test(the_trailer_carries_the_crc_low_byte_first_and_finds_any_flipped_bit),
-        cmocka_unit_test(markers_are_due_every_512_bytes_and_come_out_again_however_the_stream_is_cut),
+        cmocka_unit_test(markers_come_out_however_the_stream_is_cut_and_the_crc_covers_them),
+        cmocka_unit_test(a_marker_that_points_elsewhere_and_a_wrong_crc_end_the_stream_there),
         cmocka_unit_test(segment_headers_are_laid_out_as_rfc_5041_says),
         cmocka_unit_test(segment_headers_come_back_and_short_ones_are_refused),
         cmocka_unit_test(a_read_request_has_28_bytes_and_no_other_number),

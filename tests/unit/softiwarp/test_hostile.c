@@ -227,7 +227,8 @@ static size_t frame(uint8_t *out, const struct ddp_header *h, const void *payloa
     put_be16(out, (uint16_t)ulpdu);
     if (n)
         memcpy(out + 2 + header, payload, n);
-    return 2 + ulpdu + mpa_trailer_encode(ulpdu, true, pal_crc32c(0, out, 2 + ulpdu), out + 2 + ulpdu);
+    return 2 + ulpdu +
+           mpa_trailer_encode(mpa_pad(ulpdu), true, pal_crc32c(0, out, 2 + ulpdu), out + 2 + ulpdu);
 }
 
 static void put_frame(struct attack *a, const struct ddp_header *h, const void *payload, uint32_t n)
@@ -279,8 +280,8 @@ static void expect_terminate(struct attack *a, uint16_t error)
         assert_true(a->in_bytes - at >= 2);
         const uint32_t ulpdu = get_be16(a->in + at);
         assert_true(at + mpa_fpdu_bytes(ulpdu) <= a->in_bytes);
-        assert_true(
-            mpa_trailer_check(ulpdu, true, pal_crc32c(0, a->in + at, 2 + ulpdu), a->in + at + 2 + ulpdu));
+        assert_true(mpa_trailer_check(mpa_pad(ulpdu), true, pal_crc32c(0, a->in + at, 2 + ulpdu),
+                                      a->in + at + 2 + ulpdu));
         assert_true(ddp_header_decode(a->in + at + 2, ulpdu, &h));
         assert_false(found); /* nothing behind it */
         if (!h.is_tagged && h.opcode == RDMAP_TERMINATE) {
@@ -533,7 +534,7 @@ static void versions_lengths_and_checksums_that_are_wrong_end_the_connection(voi
         const uint32_t ulpdu = get_be16(out);
         out[cases[i].at] = cases[i].value;
         if (cases[i].fix_crc)
-            (void)mpa_trailer_encode(ulpdu, true, pal_crc32c(0, out, 2 + ulpdu), out + 2 + ulpdu);
+            (void)mpa_trailer_encode(mpa_pad(ulpdu), true, pal_crc32c(0, out, 2 + ulpdu), out + 2 + ulpdu);
         put(&a, out, n);
         expect_terminate(&a, cases[i].error);
     }
@@ -692,20 +693,18 @@ static void openings_that_are_none_get_no_answer_and_nobody_hears_of_them(void *
         assert_int_equal(a.in_bytes, 0);
         close_attack(&a);
     }
-    /* legal on the wire, but more than a consumer of ours can be given; and markers, which we do not make */
-    for (unsigned i = 0; i < 2; i++) {
-        struct attack a;
-        struct mpa_hello reply;
-        const uint8_t *reply_data;
-        size_t bytes;
-        h = (struct mpa_hello){.revision = 1, .data_bytes = i ? 0 : 257, .wants_markers = i != 0};
-        tcp_connect(&a);
-        put(&a, good, mpa_hello_encode(&h, data, good));
-        hear_all(&a);
-        assert_int_equal(mpa_hello_decode(a.in, a.in_bytes, true, &reply, &reply_data, &bytes), MPA_OK);
-        assert_true(reply.is_reject && !reply.data_bytes);
-        close_attack(&a);
-    }
+    /* legal on the wire, but more than a consumer of ours can be given */
+    struct attack a;
+    struct mpa_hello reply;
+    const uint8_t *reply_data;
+    size_t bytes;
+    h = (struct mpa_hello){.revision = 1, .data_bytes = 257};
+    tcp_connect(&a);
+    put(&a, good, mpa_hello_encode(&h, data, good));
+    hear_all(&a);
+    assert_int_equal(mpa_hello_decode(a.in, a.in_bytes, true, &reply, &reply_data, &bytes), MPA_OK);
+    assert_true(reply.is_reject && !reply.data_bytes);
+    close_attack(&a);
 }
 
 static void silent_peers_do_not_keep_others_out(void **state)
