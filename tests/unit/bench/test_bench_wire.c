@@ -54,7 +54,8 @@ static void foreign_headers_are_refused(void **state)
     static const struct {
         unsigned at;
         uint8_t value;
-    } changes[] = {{0, 'G'}, {3, 0}, {4, BENCH_WIRE_VERSION + 1}, {5, 1}, {6, 0}, {6, 200}, {7, 1}, {9, 0x20}, {11, 1}};
+    } changes[] = {{0, 'G'},  {3, 0}, {4, BENCH_WIRE_VERSION + 1}, {5, 1}, {6, 0}, {6, 200}, {7, 1},
+                   {9, 0x20}, {11, 1}};
 
     (void)state;
     bench_header_encode(&in, good);
