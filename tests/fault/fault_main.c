@@ -2,8 +2,9 @@
  * late, or kills its queue pair, until the whole scenario succeeds without having met the fault. Each round
  * must end in time, leave nothing behind, and every call may answer only what the contract has for it.
  *
- *   wsd_fault --provider FILE [--plan PLAN] [--iwarp] [--retry] [--verbose] [--test PATTERN]
+ *   wsd_fault --provider FILE [--softiwarp] [--plan PLAN] [--iwarp] [--retry] [--verbose] [--test PATTERN]
  *
+ *   --softiwarp   over user-mode iWARP on the loopback interface instead of the loop backend
  *   --plan PLAN   one round with that plan (vb/vb_fault.h) instead of the sweeps: for a failure that was
  *                 reported, with --iwarp and --retry if the report has these words
  *   --verbose     a line for every round
@@ -18,13 +19,21 @@
 #define SHOWN_MAX  12u
 
 static struct {
-    bool is_verbose, is_iwarp;
+    bool is_verbose, is_iwarp, is_softiwarp;
+    unsigned files; /* may be open; 0: any number */
     char plan[256];
 } run;
 
+/* The loop backend plays two kinds of device; user-mode iWARP is one. */
+static unsigned kinds(void)
+{
+    return run.is_softiwarp ? 1 : 2;
+}
+
 static void describe(void)
 {
-    fprintf(stderr, "plan \"%s\"%s, step: %s\n", run.plan, run.is_iwarp ? ", iWARP" : "", scenario_step());
+    fprintf(stderr, "plan \"%s\"%s, files %u, step: %s\n", run.plan, run.is_iwarp ? ", iWARP" : "", run.files,
+            scenario_step());
 }
 
 static void configure(bool is_iwarp)
@@ -52,7 +61,7 @@ static bool round_is_fine(const char *plan, bool retries, struct scenario_result
         exit(2);
     }
     watchdog_pat();
-    scenario_run(retries, r);
+    scenario_run(retries, run.files, r);
     *has_fired = r->fired != 0;
     if (run.is_verbose || r->complaint[0] != '\0')
         printf("%s \"%s\"%s%s: hit %s; %s%s%s%s%s\n", r->complaint[0] != '\0' ? "FAIL" : "ok  ", plan,
@@ -76,6 +85,8 @@ static unsigned sweep(const struct sweep *w)
 {
     unsigned bad = 0, rounds = 0, complete = 0;
 
+    if (w->is_iwarp && kinds() == 1)
+        return 0;
     run.is_iwarp = w->is_iwarp;
     for (unsigned n = 1;; n += w->step) {
         char plan[64];
@@ -121,7 +132,7 @@ static void the_scenario_succeeds_when_nothing_fails(void **state)
     bool has_fired;
 
     (void)state;
-    for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++) {
+    for (unsigned is_iwarp = 0; is_iwarp < kinds(); is_iwarp++) {
         run.is_iwarp = is_iwarp != 0;
         assert_true(round_is_fine("", false, &r, &has_fired));
         if (!r.is_complete)
@@ -196,7 +207,7 @@ static void an_operation_that_always_fails_ends_in_documented_errors(void **stat
 
     (void)state;
     for (size_t i = 0; i < CALL_OPS; i++)
-        for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++) {
+        for (unsigned is_iwarp = 0; is_iwarp < kinds(); is_iwarp++) {
             struct scenario_result r;
             bool has_fired;
             char plan[64];
@@ -244,10 +255,30 @@ static void a_queue_pair_that_dies_ends_everything_on_it(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-        for (unsigned is_iwarp = 0; is_iwarp < 2; is_iwarp++)
+        for (unsigned is_iwarp = 0; is_iwarp < kinds(); is_iwarp++)
             bad += sweep(
                 &(struct sweep){.op = ops[i], .action = "flush", .is_iwarp = is_iwarp != 0, .step = 1});
     assert_int_equal(bad, 0);
+}
+
+/* Failures that no plan can make: inside a backend, wherever it opens a file or a socket. */
+static void running_out_of_files_is_reported_and_cleared_away(void **state)
+{
+    struct scenario_result r = {0};
+    bool has_fired;
+    unsigned bad = 0, rounds = 0;
+
+    (void)state;
+    run.is_iwarp = false;
+    for (run.files = scenario_files() + 1; !r.is_complete && rounds < ROUNDS_MAX && bad < SHOWN_MAX;
+         run.files++) {
+        bad += !round_is_fine("", rounds % 2 != 0, &r, &has_fired);
+        rounds++;
+    }
+    printf("     files: %u rounds, the last with %u, %u bad\n", rounds, run.files - 1, bad);
+    run.files = 0;
+    assert_int_equal(bad, 0);
+    assert_true(r.is_complete);
 }
 
 /* ---- program ---- */
@@ -255,11 +286,20 @@ static void a_queue_pair_that_dies_ends_everything_on_it(void **state)
 static void settings(void)
 {
     static const char *const values[][2] = {
-        {"WSD_BACKEND", "loop+fault"}, {"WSD_CONNECT_TIMEOUT_MS", "1500"},
-        {"WSD_CLOSE_GRACE_MS", "200"}, {"WSD_DUPLICATE_EXPIRY_MS", "1500"},
-        {"WSD_SEND_DEPTH", "8"},       {"WSD_RECV_DEPTH", "4"},
+        {"WSD_CONNECT_TIMEOUT_MS", "1500"},
+        {"WSD_CLOSE_GRACE_MS", "200"},
+        {"WSD_DUPLICATE_EXPIRY_MS", "1500"},
+        {"WSD_SEND_DEPTH", "8"},
+        {"WSD_RECV_DEPTH", "4"},
         {"WSD_LOG", "error"},
+        {"WSD_SOFTIWARP_LOOPBACK", "on"},
     };
+
+    setenv("WSD_BACKEND", run.is_softiwarp ? "softiwarp+fault" : "loop+fault", 1);
+    if (run.is_softiwarp) {
+        snprintf(ct.address, sizeof ct.address, "127.0.0.1");
+        snprintf(ct.other_address, sizeof ct.other_address, "127.0.0.1");
+    }
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         setenv(values[i][0], values[i][1], 1);
@@ -285,6 +325,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(two_calls_in_a_row_may_fail),
         cmocka_unit_test(whatever_comes_late_still_comes),
         cmocka_unit_test(a_queue_pair_that_dies_ends_everything_on_it),
+        cmocka_unit_test(running_out_of_files_is_reported_and_cleared_away),
     };
     const char *provider = NULL, *plan = NULL;
     bool is_iwarp = false, retries = false;
@@ -297,6 +338,8 @@ int main(int argc, char **argv)
             plan = argv[++i];
         } else if (strcmp(argv[i], "--test") == 0 && i + 1 < argc) {
             cmocka_set_test_filter(argv[++i]);
+        } else if (strcmp(argv[i], "--softiwarp") == 0) {
+            run.is_softiwarp = true;
         } else if (strcmp(argv[i], "--iwarp") == 0) {
             is_iwarp = true;
         } else if (strcmp(argv[i], "--retry") == 0) {
@@ -309,8 +352,8 @@ int main(int argc, char **argv)
         }
     }
     if (provider == NULL) {
-        fprintf(stderr, "usage: wsd_fault --provider FILE [--plan PLAN] [--iwarp] [--retry] [--verbose] "
-                        "[--test PATTERN]\n");
+        fprintf(stderr, "usage: wsd_fault --provider FILE [--softiwarp] [--plan PLAN] [--iwarp] [--retry] "
+                        "[--verbose] [--test PATTERN]\n");
         return 2;
     }
     result = ct_env_init(true, provider, NULL);

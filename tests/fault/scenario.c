@@ -2,6 +2,8 @@
  * own list of codes. */
 #include "scenario.h"
 
+#include <sys/resource.h>
+
 #include "pal/memory.h"
 #include "pattern.h"
 
@@ -648,6 +650,19 @@ static void check_nothing_left(void)
 
 /* ---- running ---- */
 
+static void limit_files(rlim_t most, rlim_t *before)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        exit(2);
+    if (before != NULL)
+        *before = limit.rlim_cur;
+    limit.rlim_cur = most;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        exit(2);
+}
+
 static void party_reset(struct party *p, const char *name)
 {
     uint8_t *memory = p->memory;
@@ -679,12 +694,20 @@ void scenario_init(void)
         party_init(all[i]);
     if (sw_parse_address(ct.address, &sc.here) != 0 || sw_parse_address(ct.other_address, &sc.other) != 0)
         exit(2);
-    sc.port = 20000;
+    sc.port = (uint16_t)(20000u +
+                         pal_process_id() % 10000u * 4u); /* real ports: another run may go on beside */
     usage_take(ct.loop, &sc.at_start);
 }
 
-void scenario_run(bool retries, struct scenario_result *out)
+unsigned scenario_files(void)
 {
+    return sc.at_start.fds;
+}
+
+void scenario_run(bool retries, unsigned files, struct scenario_result *out)
+{
+    rlim_t before = 0;
+
     memset(out, 0, sizeof *out);
     out->failed = CALL_COUNT;
     sc.out = out;
@@ -697,7 +720,11 @@ void scenario_run(bool retries, struct scenario_result *out)
     party_reset(&sc.moved_listener, "moved listener");
     party_reset(&sc.second_connector, "second connector");
     party_reset(&sc.second_acceptor, "second acceptor");
+    if (files != 0)
+        limit_files(files, &before);
     out->is_complete = story();
     clear_away();
+    if (files != 0)
+        limit_files(before, NULL);
     check_nothing_left();
 }

@@ -1,4 +1,4 @@
-/* scenario.h - everything a switch does with a provider, once, on the loop backend: start, listen,
+/* scenario.h - everything a switch does with a provider, once: start, listen,
  * connect, accept, talk, move memory, move sockets, close, clean up. Stops at the first call that fails,
  * and then clears away as a switch would.
  * Layer:   tests, above switch_shim; one at a time. */
@@ -19,8 +19,10 @@ struct scenario_result {
     char complaint[1024];   /* what is wrong with the provider; empty: nothing */
 };
 
-/* retries: make a call that was refused a second time, since a failure must leave things as they were. */
-void scenario_run(bool retries, struct scenario_result *out);
+/* retries: make a call that was refused a second time, since a failure must leave things as they were.
+ * files: the process may have so many open; 0: as many as it may have anyway. */
+void scenario_run(bool retries, unsigned files, struct scenario_result *out);
+unsigned scenario_files(void); /* open before the first */
 /* For the watchdog: which step is on. */
 const char *scenario_step(void);
 /* Once, before the first. */

@@ -9,8 +9,9 @@
 #include "ports.h"
 #include "si.h"
 
-#define TICK_FIRST_NS 1000000u /* after the first wake-up in vain */
-#define TICK_MOST_NS  8000000u
+#define TICK_FIRST_NS   1000000u /* after the first wake-up in vain */
+#define TICK_MOST_NS    8000000u
+#define ACCEPT_RETRY_NS 100000000u
 
 /* ---- event queue ---- */
 
@@ -175,6 +176,9 @@ void si_cm_deadline(struct vb_cm *cm)
     for (const struct vb_conn *c = cm->conns; c; c = c->next)
         if (c->deadline_ns && (!nearest || c->deadline_ns < nearest))
             nearest = c->deadline_ns;
+    for (const struct vb_listener *l = cm->listeners; l; l = l->next)
+        if (l->retry_ns && (!nearest || l->retry_ns < nearest))
+            nearest = l->retry_ns;
     if (nearest == cm->deadline_ns)
         return;
     cm->deadline_ns = nearest;
@@ -193,6 +197,9 @@ static void run_timers(struct vb_cm *cm)
             si_conn_expired(c);
         }
     }
+    for (struct vb_listener *l = cm->listeners; l; l = l->next)
+        if (l->retry_ns <= now)
+            l->retry_ns = 0;      /* resume_listeners() does the rest */
     cm->deadline_ns = UINT64_MAX; /* tell the poller in any case: its timer has run off */
     si_cm_deadline(cm);
 }
@@ -414,8 +421,9 @@ vb_status_t si_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t ba
                       struct vb_listener **out)
 {
     struct vb_backend *be = cm->be;
-    if (!vb_addr_is_any(local) && !si_is_local(local))
-        return VB_E_ADDRNOTAVAIL;
+    vb_status_t st = vb_addr_is_any(local) ? VB_OK : si_check_local(local);
+    if (st != VB_OK)
+        return st;
     struct vb_listener *l = calloc(1, sizeof *l);
     if (!l)
         return VB_E_NOMEM;
@@ -425,7 +433,7 @@ vb_status_t si_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t ba
     l->addr = *local;
     l->sock = l->reserved = PAL_SOCKET_NONE;
     l->backlog = backlog > 0 ? backlog : 1;
-    vb_status_t st = VB_E_ADDRINUSE;
+    st = VB_E_ADDRINUSE;
     pal_mutex_lock(&be->link_lock); /* two that want the same service must not both find it free */
     if (!local->port || !is_taken(be, local))
         st = si_status_net(open_listener(l, &be->set, l->backlog));
@@ -488,23 +496,25 @@ static void accept_more(struct vb_listener *l)
     const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
                                              .recv_buffer_bytes = set->recv_buffer_bytes,
                                              .dead_peer_ms = set->dead_peer_ms};
+    enum pal_net st = PAL_NET_OK;
     pal_socket s;
-    while (l->hellos < hello_limit(l)) {
-        const enum pal_net st = pal_socket_accept(l->sock, &tuning, &s);
-        if (st != PAL_NET_OK)
-            break;
+    while (l->hellos < hello_limit(l) && (st = pal_socket_accept(l->sock, &tuning, &s)) == PAL_NET_OK)
         si_conn_accepted(l, s);
-    }
-    if (l->hellos >= hello_limit(l) && !l->is_paused) {
+    const bool has_no_file = st == PAL_NET_NOMEM;
+    if ((has_no_file || l->hellos >= hello_limit(l)) && !l->is_paused) {
         l->is_paused = true;
         pal_poller_remove(cm->poller, l->sock);
+    }
+    if (has_no_file) { /* who waits stays in TCP's queue, which stays ready: looking at once would go on for ever */
+        l->retry_ns = pal_now_ns() + ACCEPT_RETRY_NS;
+        si_cm_deadline(cm);
     }
 }
 
 static void resume_listeners(struct vb_cm *cm)
 {
     for (struct vb_listener *l = cm->listeners; l; l = l->next)
-        if (l->is_paused && l->hellos < hello_limit(l) &&
+        if (l->is_paused && !l->retry_ns && l->hellos < hello_limit(l) &&
             pal_poller_add(cm->poller, l->sock, PAL_READABLE, &l->watch))
             l->is_paused = false;
 }

@@ -5,8 +5,9 @@
 
 vb_status_t si_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context, struct vb_conn **out)
 {
-    if (!si_is_local(local))
-        return VB_E_ADDRNOTAVAIL;
+    const vb_status_t st = si_check_local(local);
+    if (st != VB_OK)
+        return st;
     pal_mutex_lock(&cm->lock);
     struct vb_conn *c = si_conn_new(cm);
     if (c) {

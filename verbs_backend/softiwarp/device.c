@@ -65,19 +65,21 @@ static struct pal_if_addr *host_addrs(unsigned *count)
     }
 }
 
-bool si_is_local(const struct vb_addr *a)
+vb_status_t si_check_local(const struct vb_addr *a)
 {
     unsigned count = 0;
     bool found = false;
     if (vb_addr_is_any(a))
-        return false;
+        return VB_E_ADDRNOTAVAIL;
     struct pal_if_addr *list = host_addrs(&count);
+    if (!list) /* of memory or of files: that says nothing about the address */
+        return VB_E_NOMEM;
     for (unsigned i = 0; i < count && !found; i++) {
         struct vb_addr one = si_from_pal(&list[i].addr);
         found = vb_addr_same_ip(&one, a);
     }
     free(list);
-    return found;
+    return found ? VB_OK : VB_E_ADDRNOTAVAIL;
 }
 
 static bool contains(const struct vb_addr *list, uint32_t count, const struct vb_addr *a)
@@ -118,7 +120,7 @@ static vb_status_t si_addr_list(struct vb_backend *be, struct vb_addr *out, uint
     return found > room ? VB_E_AGAIN : VB_OK;
 }
 
-static bool is_listed(struct vb_backend *be, const struct vb_addr *a)
+static vb_status_t check_listed(struct vb_backend *be, const struct vb_addr *a)
 {
     struct vb_addr list[IF_ADDRS_FIRST];
     uint32_t count = IF_ADDRS_FIRST;
@@ -126,8 +128,8 @@ static bool is_listed(struct vb_backend *be, const struct vb_addr *a)
     if (st == VB_E_AGAIN)
         count = IF_ADDRS_FIRST;
     else if (st != VB_OK)
-        return false;
-    return contains(list, count, a);
+        return st;
+    return contains(list, count, a) ? VB_OK : VB_E_ADDRNOTAVAIL;
 }
 
 static vb_status_t si_route(struct vb_backend *be, const struct vb_addr *remote, struct vb_addr *out_local)
@@ -137,10 +139,10 @@ static vb_status_t si_route(struct vb_backend *be, const struct vb_addr *remote,
     if (n != PAL_NET_OK)
         return n == PAL_NET_NOMEM ? VB_E_NOMEM : VB_E_UNREACH;
     struct vb_addr local = si_from_pal(&from);
-    if (!is_listed(be, &local))
-        return VB_E_ADDRNOTAVAIL;
-    *out_local = local;
-    return VB_OK;
+    const vb_status_t st = check_listed(be, &local);
+    if (st == VB_OK)
+        *out_local = local;
+    return st;
 }
 
 /* ---- open and close ---- */
@@ -223,10 +225,10 @@ void si_random(struct vb_backend *be, void *out, size_t bytes)
 
 static vb_status_t si_dev_open(struct vb_backend *be, const struct vb_addr *local, struct vb_dev **out)
 {
-    if (!si_is_local(local))
-        return VB_E_ADDRNOTAVAIL;
-    *out = &be->dev; /* lives as long as the backend: nothing to count */
-    return VB_OK;
+    const vb_status_t st = si_check_local(local);
+    if (st == VB_OK)
+        *out = &be->dev; /* lives as long as the backend: nothing to count */
+    return st;
 }
 
 static void si_dev_close(struct vb_dev *dev)
@@ -256,7 +258,7 @@ static void si_dev_caps(const struct vb_dev *dev, struct vb_caps *out)
 static bool si_dev_owns(struct vb_dev *dev, const struct vb_addr *local)
 {
     (void)dev;
-    return si_is_local(local);
+    return si_check_local(local) == VB_OK;
 }
 
 /* ---- asynchronous events ---- */

@@ -377,6 +377,7 @@ struct vb_listener {
     pal_socket sock, reserved;
     uint32_t backlog, hellos; /* requests that were not delivered; more are left in TCP */
     bool is_paused;
+    uint64_t retry_ns; /* paused because the process had no file for one more; 0 = no */
 };
 
 struct si_backstop {
@@ -406,7 +407,8 @@ struct vb_cm {
 void si_async_push(struct vb_backend *be, const struct vb_async_event *ev, const struct vb_qp *qp);
 void si_async_drop_qp(struct vb_backend *be, const struct vb_qp *qp);
 void si_async_drop_cq(struct vb_backend *be, const struct vb_cq *cq);
-bool si_is_local(const struct vb_addr *a); /* an address of this host, interface up */
+/* VB_OK: an address of this host, interface up; VB_E_ADDRNOTAVAIL: it is not; VB_E_NOMEM: cannot be told now. */
+vb_status_t si_check_local(const struct vb_addr *a);
 void si_random(struct vb_backend *be, void *out, size_t bytes);
 struct pal_addr si_to_pal(const struct vb_addr *a);
 struct vb_addr si_from_pal(const struct pal_addr *a);
