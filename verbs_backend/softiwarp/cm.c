@@ -179,10 +179,35 @@ void si_cm_deadline(struct vb_cm *cm)
     for (const struct vb_listener *l = cm->listeners; l; l = l->next)
         if (l->retry_ns && (!nearest || l->retry_ns < nearest))
             nearest = l->retry_ns;
+    if (cm->look_ns && (!nearest || cm->look_ns < nearest))
+        nearest = cm->look_ns;
     if (nearest == cm->deadline_ns)
         return;
     cm->deadline_ns = nearest;
     (void)pal_poller_deadline(cm->poller, nearest);
+}
+
+void si_cm_look_later(struct vb_cm *cm)
+{
+    if (cm->look_ns)
+        return;
+    cm->look_ns = pal_now_ns() + (uint64_t)cm->be->set.dead_peer_ms * 1000000 / SI_LOOKS;
+    si_cm_deadline(cm);
+}
+
+static void look_for_dead_peers(struct vb_cm *cm)
+{
+    bool is_any_up = false;
+    for (struct vb_conn *c = cm->conns; c; c = c->next)
+        if (c->state == SI_CONN_UP && c->qp) {
+            is_any_up = true;
+            pal_mutex_lock(&c->qp->lock);
+            si_qp_look(c->qp);
+            pal_mutex_unlock(&c->qp->lock);
+        }
+    cm->look_ns = 0;
+    if (is_any_up)
+        si_cm_look_later(cm);
 }
 
 static void run_timers(struct vb_cm *cm)
@@ -199,7 +224,9 @@ static void run_timers(struct vb_cm *cm)
     }
     for (struct vb_listener *l = cm->listeners; l; l = l->next)
         if (l->retry_ns <= now)
-            l->retry_ns = 0;      /* resume_listeners() does the rest */
+            l->retry_ns = 0; /* resume_listeners() does the rest */
+    if (cm->look_ns && cm->look_ns <= now)
+        look_for_dead_peers(cm);
     cm->deadline_ns = UINT64_MAX; /* tell the poller in any case: its timer has run off */
     si_cm_deadline(cm);
 }

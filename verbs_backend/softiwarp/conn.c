@@ -6,8 +6,7 @@
 #include "ports.h"
 #include "si.h"
 
-#define REPLY_MS  60000u /* the accepting consumer may take its time */
-#define LINGER_MS 1000u  /* our side has ended: how long the peer may take to end its own */
+#define LINGER_MS 1000u /* our side has ended: how long the peer may take to end its own */
 
 /* ---- life ---- */
 
@@ -214,7 +213,7 @@ static void tcp_outcome(struct vb_conn *c)
     }
     c->state = SI_CONN_REPLY;
     si_conn_watch(c, PAL_READABLE);
-    si_conn_deadline(c, REPLY_MS);
+    si_conn_deadline(c, c->cm->be->set.dead_peer_ms); /* the accepting consumer may take its time */
 }
 
 uint8_t si_depth(uint8_t wanted, uint16_t other)
@@ -230,6 +229,8 @@ vb_status_t si_conn_give(struct vb_conn *c)
     pal_mutex_lock(&c->qp->lock);
     st = si_qp_attach(c->qp, c);
     pal_mutex_unlock(&c->qp->lock);
+    if (st == VB_OK)
+        si_cm_look_later(c->cm);
     return st;
 }
 
@@ -315,7 +316,7 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
     }
     c->local = si_from_pal(&local);
     c->remote = si_from_pal(&remote);
-    si_conn_deadline(c, SI_HELLO_MS);
+    si_conn_deadline(c, si_hello_ms(c->cm));
     si_conn_watch(c, PAL_READABLE);
     read_request(c); /* mostly it is there */
 }

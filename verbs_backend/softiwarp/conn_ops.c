@@ -157,7 +157,7 @@ vb_status_t si_conn_accept(struct vb_conn *c, const struct vb_conn_params *p)
             c->state = SI_CONN_DOWN;
         } else if (c->state == SI_CONN_ACCEPTED) {
             si_conn_watch(c, PAL_READABLE);
-            si_conn_deadline(c, SI_HELLO_MS);
+            si_conn_deadline(c, si_hello_ms(c->cm));
         } else { /* revision 1 has no confirmation */
             si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
         }

@@ -231,6 +231,18 @@ void si_qp_left(struct vb_qp *qp, enum pal_net how)
     si_qp_end(qp, &e);
 }
 
+/* TCP of the peer acknowledges a read request also when its process does not run, so TCP does not find out; adapters
+ * answer reads without the process, and give up a peer that does not (ibv_modify_qp(3), timeout). While bytes of ours wait
+ * for TCP, its own time runs. */
+void si_qp_look(struct vb_qp *qp)
+{
+    const bool is_due = qp->state == SI_QP_RTS && qp->read_count && !qp->tx.bytes;
+    qp->quiet_looks = is_due && qp->looked_received == qp->rx.received ? qp->quiet_looks + 1 : 0;
+    qp->looked_received = qp->rx.received;
+    if (qp->quiet_looks > SI_LOOKS)
+        si_qp_left(qp, PAL_NET_TIMEOUT);
+}
+
 /* ---- pollers ---- */
 
 static struct pal_poller *poller_at(const struct vb_qp *qp, enum si_where at)

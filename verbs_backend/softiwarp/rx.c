@@ -493,6 +493,7 @@ static enum step receive_direct(struct vb_qp *qp, bool *moved)
     if (st != PAL_NET_OK)
         return receive_nothing(qp, st, moved);
     *moved = true;
+    r->received += got;
     if (got >= direct) {
         r->end = (uint32_t)got - direct;
         r->phase = SI_RX_TRAILER;
@@ -513,6 +514,7 @@ static enum step receive(struct vb_qp *qp, bool *moved)
     if (st != PAL_NET_OK)
         return receive_nothing(qp, st, moved);
     *moved = true;
+    r->received += got;
     r->end += (uint32_t)(r->is_marked ? mpa_unmark(&r->marks, iov.base, got) : got);
     return got < iov.bytes ? STEP_MORE : STEP_ON;
 }

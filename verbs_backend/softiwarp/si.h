@@ -53,6 +53,7 @@ enum {
     SI_PIECES_MARKED = SI_PIECES_PLAIN + 2 * SI_MARKERS_MOST
 };
 #define SI_MAX_MESSAGE (1u << 30)
+#define SI_LOOKS       4u
 
 /* ---- memory (mem.c) ---- */
 
@@ -262,7 +263,8 @@ struct si_rx {
     uint32_t message_at;         /* bytes of the current send message that were taken */
     bool in_message;
     bool has_seen_frame;
-    bool is_stalled; /* a send waits for a receive */
+    bool is_stalled;   /* a send waits for a receive */
+    uint64_t received; /* bytes, ever: who looks now and then knows whether the peer has said anything */
 };
 
 enum si_qp_state { SI_QP_RESET, SI_QP_INIT, SI_QP_RTS, SI_QP_ERROR };
@@ -296,6 +298,8 @@ struct vb_qp {
     struct si_queue sq, rq;
     struct si_read reads[SI_MAX_READS];
     uint32_t read_first, read_count;
+    uint64_t looked_received; /* rx.received when the cm looked for the last time */
+    unsigned quiet_looks;     /* and how often in a row nothing had come though a read was out */
     struct si_inread inreads[SI_MAX_READS];
     uint32_t in_first, in_count;
     struct si_tx tx;
@@ -398,6 +402,7 @@ struct vb_cm {
     struct vb_listener *listeners;
     struct vb_conn *ready, **ready_tail;
     uint64_t deadline_ns; /* what the poller was told */
+    uint64_t look_ns;     /* when to look for reads that nobody answers; 0 = no connection is up */
     struct pal_mutex signal_lock;
     struct vb_conn *signalled;
     struct si_backstop backstop;
@@ -456,6 +461,7 @@ struct si_end {
 };
 void si_qp_end(struct vb_qp *qp, const struct si_end *e);
 void si_qp_left(struct vb_qp *qp, enum pal_net how); /* the stream has ended */
+void si_qp_look(struct vb_qp *qp); /* SI_LOOKS times in WSD_SOFTIWARP_DEAD_MS: does the peer still answer? */
 void si_qp_stop_locked(struct vb_qp *qp);
 /* Tell a poller what the QP waits for; false: it cannot be told. */
 bool si_qp_sync(struct vb_qp *qp, enum si_where at);
@@ -479,7 +485,8 @@ void si_backstops_look(struct vb_backend *be);            /* no locks; for who p
 /* Hand the socket over: end of attachment. qp.lock. */
 void si_conn_detached(struct vb_conn *c, uint8_t *tail, size_t tail_bytes, const struct si_end *e);
 void si_cm_push(struct vb_conn *c, enum vb_cm_event_kind kind, vb_status_t st); /* cm.lock */
-void si_cm_deadline(struct vb_cm *cm); /* cm.lock: tell the poller the nearest deadline */
+void si_cm_deadline(struct vb_cm *cm);   /* cm.lock: tell the poller the nearest deadline */
+void si_cm_look_later(struct vb_cm *cm); /* cm.lock: a connection is up */
 
 /* ---- conn.c; cm.lock */
 struct vb_conn *si_conn_new(struct vb_cm *cm);
@@ -490,7 +497,13 @@ void si_conn_expired(struct vb_conn *c);
 void si_conn_watch(struct vb_conn *c, unsigned what); /* 0 = not at all */
 void si_conn_accepted(struct vb_listener *l, pal_socket s);
 
-#define SI_HELLO_MS 10000u /* a peer that connected says who it is; one that was accepted confirms */
+#define SI_HELLO_MS 10000u
+/* A peer that connected says who it is; one that was accepted confirms. */
+static inline uint32_t si_hello_ms(const struct vb_cm *cm)
+{
+    const uint32_t dead = cm->be->set.dead_peer_ms;
+    return dead < SI_HELLO_MS ? dead : SI_HELLO_MS;
+}
 void si_conn_deadline(struct vb_conn *c, uint32_t ms); /* 0 = none */
 void si_conn_drop_socket(struct vb_conn *c);
 bool si_conn_reply(struct vb_conn *c, enum si_map_kind kind, const void *data, uint16_t bytes);

@@ -1,0 +1,422 @@
+/* test_silent.c - peers that take part in TCP and say nothing, or half of what is due: every attempt ends in bounded time
+ * with the status that says so, whoever gives one up need not wait, and nobody else is kept waiting.
+ * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 1000. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sys/resource.h>
+
+#include "pal/socket.h"
+#include "pal/thread.h"
+#include "pal/time.h"
+#include "softiwarp/mpa.h"
+#include "vb/vb.h"
+
+#define DEADLINE_NS 20000000000ull /* against hangs: twenty times what any of this should take */
+#define FULL_NS                                                                                              \
+    300000000u /* loopback answers in microseconds: who waits so long stands before a full queue */
+#define assert_ok(e) assert_int_equal((e), VB_OK)
+
+static struct {
+    struct vb_backend *be;
+    struct vb_dev *dev;
+    struct vb_pd *pd;
+    struct vb_cm *cm;
+    struct vb_cq *cq;
+    struct vb_addr here; /* port 0 */
+    pal_socket raw[64];  /* closed by the teardown */
+    unsigned raws;
+} v;
+
+struct end {
+    struct vb_conn *conn;
+    struct vb_qp *qp;
+};
+
+static int setup(void **state)
+{
+    char why[256];
+    (void)state;
+    if (vb_open("softiwarp", &v.be, why, sizeof why) != VB_OK || !vb_addr_parse("127.0.0.1", &v.here) ||
+        vb_dev_open(v.be, &v.here, &v.dev) != VB_OK || vb_pd_create(v.dev, &v.pd) != VB_OK ||
+        vb_cm_create(v.be, &v.cm) != VB_OK || vb_cq_create(v.dev, 64, &v.cq) != VB_OK)
+        return -1;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    while (v.raws > 0)
+        pal_socket_close(v.raw[--v.raws]);
+    vb_cq_destroy(v.cq);
+    vb_cm_destroy(v.cm);
+    vb_pd_destroy(v.pd);
+    vb_dev_close(v.dev);
+    vb_close(v.be);
+    memset(&v, 0, sizeof v);
+    return 0;
+}
+
+/* ---- our side ---- */
+
+static void give_qp(struct end *e)
+{
+    struct vb_qp_caps caps = {.send_wr = 4, .recv_wr = 4, .send_sge = 1, .recv_sge = 1};
+    assert_ok(vb_qp_create(v.pd, v.cq, v.cq, &caps, NULL, &e->qp));
+    assert_ok(vb_conn_bind_qp(e->conn, e->qp));
+}
+
+static struct vb_conn_params params(uint32_t timeout_ms)
+{
+    return (struct vb_conn_params){.read_in = 1, .read_out = 1, .timeout_ms = timeout_ms};
+}
+
+static void start_connect(struct end *e, uint16_t port, uint32_t timeout_ms)
+{
+    struct vb_addr to = v.here;
+    const struct vb_conn_params p = params(timeout_ms);
+    to.port = port;
+    assert_ok(vb_conn_create(v.cm, &v.here, e, &e->conn));
+    give_qp(e);
+    assert_ok(vb_conn_connect(e->conn, &to, &p));
+}
+
+static void drop(struct end *e)
+{
+    vb_qp_destroy(e->qp);
+    vb_conn_destroy(e->conn);
+    *e = (struct end){0};
+}
+
+/* The next event, of anybody; false: none before the deadline. */
+static bool next_event(struct vb_cm_event *ev, uint64_t wait_ns)
+{
+    const uint64_t deadline = pal_now_ns() + wait_ns;
+    const pal_waitable w = vb_cm_waitable(v.cm);
+    while (vb_cm_poll(v.cm, ev) != VB_OK) {
+        const uint64_t now = pal_now_ns();
+        if (now >= deadline)
+            return false;
+        (void)pal_wait(&w, 1, (int)((deadline - now) / 1000000 + 1));
+    }
+    return true;
+}
+
+static void expect(struct vb_cm_event *ev, const struct end *e, enum vb_cm_event_kind kind, vb_status_t st)
+{
+    if (!next_event(ev, DEADLINE_NS))
+        fail_msg("nothing happened");
+    if (ev->kind != kind || ev->status != st)
+        fail_msg("event %d (%s), expected %d (%s)", (int)ev->kind, vb_status_name(ev->status), (int)kind,
+                 vb_status_name(st));
+    if (e)
+        assert_ptr_equal(ev->conn, e->conn);
+}
+
+static void expect_silence(void)
+{
+    struct vb_cm_event ev;
+    if (next_event(&ev, 100000000))
+        fail_msg("event %d (%s) where nothing should be", (int)ev.kind, vb_status_name(ev.status));
+}
+
+/* ---- sockets that are no peer ---- */
+
+static void keep(pal_socket s)
+{
+    assert_true(v.raws < sizeof v.raw / sizeof *v.raw);
+    v.raw[v.raws++] = s;
+}
+
+static pal_socket raw_listen(uint32_t backlog, uint16_t *port)
+{
+    struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}}, got;
+    pal_socket s;
+    assert_int_equal(pal_socket_listen(&at, backlog, &s), PAL_NET_OK);
+    keep(s);
+    assert_true(pal_socket_addrs(s, &got, NULL));
+    *port = got.port;
+    return s;
+}
+
+static pal_socket raw_connect(uint16_t port)
+{
+    const struct pal_socket_tuning plain = {0};
+    struct pal_addr from = {.family = 4, .ip = {127, 0, 0, 1}}, to = from;
+    pal_socket s;
+    to.port = port;
+    assert_int_equal(pal_socket_connect(&from, &to, &plain, &s), PAL_NET_OK);
+    keep(s);
+    return s;
+}
+
+static bool is_connected_within(pal_socket s, uint64_t wait_ns)
+{
+    const uint64_t deadline = pal_now_ns() + wait_ns;
+    enum pal_net st;
+    while ((st = pal_socket_outcome(s)) == PAL_NET_AGAIN && pal_now_ns() < deadline) {
+        struct vb_cm_event ev;
+        assert_true(vb_cm_poll(v.cm, &ev) == VB_E_AGAIN); /* a listener of ours may have to make room */
+        pal_sleep_ms(1);
+    }
+    return st == PAL_NET_OK;
+}
+
+/* A port whose queue of connections is full: who connects now gets no answer from TCP itself. */
+static uint16_t black_hole(void)
+{
+    uint16_t port;
+    (void)raw_listen(1, &port);
+    while (is_connected_within(raw_connect(port), FULL_NS)) {
+    }
+    return port;
+}
+
+static pal_socket raw_accept(pal_socket listener)
+{
+    const struct pal_socket_tuning plain = {0};
+    const uint64_t deadline = pal_now_ns() + DEADLINE_NS;
+    pal_socket s;
+    while (pal_socket_accept(listener, &plain, &s) != PAL_NET_OK) {
+        struct vb_cm_event ev;
+        assert_true(vb_cm_poll(v.cm, &ev) != VB_OK);
+        assert_true(pal_now_ns() < deadline);
+    }
+    keep(s);
+    return s;
+}
+
+static void raw_send(pal_socket s, const void *bytes, size_t n)
+{
+    const struct pal_iov iov = {(void *)(uintptr_t)bytes, n};
+    size_t done;
+    assert_int_equal(pal_socket_send(s, &iov, 1, &done), PAL_NET_OK);
+    assert_int_equal(done, n);
+}
+
+/* ---- connecting to nobody ---- */
+
+static void a_port_that_does_not_answer_is_given_up_in_time(void **state)
+{
+    struct end e;
+    struct vb_cm_event ev;
+    (void)state;
+    start_connect(&e, black_hole(), 200);
+    expect(&ev, &e, VB_CM_FAILED, VB_E_TIMEOUT);
+    expect_silence();
+    drop(&e);
+}
+
+static void a_peer_that_accepts_tcp_and_says_nothing_is_given_up(void **state)
+{
+    struct end e;
+    struct vb_cm_event ev;
+    uint16_t port;
+    (void)state;
+    (void)raw_listen(8, &port);
+    start_connect(&e, port, 200);
+    expect(&ev, &e, VB_CM_FAILED, VB_E_TIMEOUT);
+    expect_silence();
+    drop(&e);
+}
+
+static void a_peer_that_stops_in_the_middle_of_its_reply_is_given_up(void **state)
+{
+    const struct mpa_hello h = {.is_reply = true, .revision = 2, .data_bytes = 16};
+    static const uint8_t data[16];
+    uint8_t frame[MPA_HELLO_MAX];
+    struct vb_cm_event ev;
+    (void)state;
+    const size_t all = mpa_hello_encode(&h, data, frame);
+    const size_t cuts[] = {1, MPA_FIXED_BYTES - 1, MPA_FIXED_BYTES, all - 1};
+    struct end e[sizeof cuts / sizeof *cuts];
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        uint16_t port;
+        const pal_socket l = raw_listen(8, &port);
+        start_connect(&e[i], port, 200);
+        raw_send(raw_accept(l), frame, cuts[i]);
+    }
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
+        expect(&ev, NULL, VB_CM_FAILED, VB_E_TIMEOUT);
+    expect_silence();
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
+        drop(&e[i]);
+}
+
+/* Both ways, at each stage; a call that waited for the peer would wait for ever. */
+static void whoever_gives_an_attempt_up_need_not_wait(void **state)
+{
+    uint16_t port, hole = black_hole();
+    (void)state;
+    (void)raw_listen(8, &port);
+    for (unsigned i = 0; i < 4; i++) {
+        struct end e;
+        const bool reaches_tcp = i % 2 != 0;
+        start_connect(&e, reaches_tcp ? port : hole, 60000);
+        expect_silence();
+        if (i < 2) {
+            drop(&e);
+        } else {
+            vb_conn_disconnect(e.conn);
+            drop(&e);
+        }
+        expect_silence();
+    }
+}
+
+/* ---- being connected to by nobody ---- */
+
+static size_t request(uint8_t frame[MPA_HELLO_MAX])
+{
+    const struct mpa_hello h = {.revision = 2,
+                                .is_enhanced = true,
+                                .is_peer_to_peer = true,
+                                .rtr_write = true,
+                                .ird = 1,
+                                .ord = 1,
+                                .data_bytes = 16};
+    static const uint8_t data[16];
+    return mpa_hello_encode(&h, data, frame);
+}
+
+static void is_served(const struct vb_listener *l)
+{
+    struct vb_addr at;
+    struct vb_cm_event ev;
+    struct end a, b = {0};
+    const struct vb_conn_params p = params(5000);
+    vb_listener_addr(l, &at);
+    start_connect(&a, at.port, 5000);
+    expect(&ev, NULL, VB_CM_REQUEST, VB_OK);
+    b.conn = ev.conn;
+    give_qp(&b);
+    assert_ok(vb_conn_accept(b.conn, &p));
+    expect(&ev, NULL, VB_CM_ESTABLISHED, VB_OK);
+    expect(&ev, NULL, VB_CM_ESTABLISHED, VB_OK);
+    drop(&a);
+    drop(&b);
+}
+
+static struct vb_listener *listen_here(uint16_t *port)
+{
+    struct vb_listener *l;
+    struct vb_addr at;
+    assert_ok(vb_listen(v.cm, &v.here, 64, NULL, &l));
+    vb_listener_addr(l, &at);
+    *port = at.port;
+    return l;
+}
+
+/* Each of them stays where it stopped; the listener serves others meanwhile, and drops them in the end. */
+static void half_a_request_holds_up_nobody_and_is_dropped(void **state)
+{
+    uint8_t frame[MPA_HELLO_MAX];
+    pal_socket half[40];
+    uint16_t port;
+    struct vb_cm_event ev;
+    (void)state;
+    const size_t all = request(frame);
+    struct vb_listener *l = listen_here(&port);
+    for (size_t i = 0; i < 40; i++) {
+        half[i] = raw_connect(port);
+        assert_true(is_connected_within(half[i], DEADLINE_NS));
+        raw_send(half[i], frame, 1 + i % (all - 1));
+    }
+    is_served(l);
+    for (size_t i = 0; i < 40; i++) {
+        const uint64_t deadline = pal_now_ns() + DEADLINE_NS;
+        uint8_t byte;
+        const struct pal_iov iov = {&byte, 1};
+        size_t got;
+        enum pal_net st;
+        while ((st = pal_socket_recv(half[i], &iov, 1, &got)) == PAL_NET_AGAIN) {
+            assert_false(next_event(&ev, 1000000)); /* nobody hears of them */
+            assert_true(pal_now_ns() < deadline);
+        }
+        assert_true(st == PAL_NET_EOF || st == PAL_NET_RESET);
+    }
+    is_served(l);
+    vb_listener_destroy(l);
+}
+
+/* RFC 6581 5: what was accepted stands only when the peer's first FPDU is there. */
+static void a_peer_that_never_confirms_is_given_up(void **state)
+{
+    uint8_t frame[MPA_HELLO_MAX];
+    struct end e = {0};
+    struct vb_cm_event ev;
+    uint16_t port;
+    const struct vb_conn_params p = params(200);
+    (void)state;
+    struct vb_listener *l = listen_here(&port);
+    const pal_socket s = raw_connect(port);
+    assert_true(is_connected_within(s, DEADLINE_NS));
+    raw_send(s, frame, request(frame));
+    expect(&ev, NULL, VB_CM_REQUEST, VB_OK);
+    e.conn = ev.conn;
+    give_qp(&e);
+    assert_ok(vb_conn_accept(e.conn, &p));
+    expect(&ev, &e, VB_CM_FAILED, VB_E_TIMEOUT);
+    is_served(l);
+    drop(&e);
+    vb_listener_destroy(l);
+}
+
+/* ---- no file for one more ---- */
+
+/* The connection waits in TCP, whose listener stays ready: that must not keep the thread of the cm running. */
+static void a_listener_without_files_waits_and_serves_when_there_are_some(void **state)
+{
+    struct rlimit before, none;
+    struct vb_cm_event ev;
+    uint8_t frame[MPA_HELLO_MAX];
+    unsigned turns = 0;
+    uint16_t port;
+    (void)state;
+    struct vb_listener *l = listen_here(&port);
+    const pal_socket s = raw_connect(port);
+    assert_true(is_connected_within(s, DEADLINE_NS));
+    raw_send(s, frame, request(frame));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3; /* all that are there are open already */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const pal_waitable w = vb_cm_waitable(v.cm);
+    for (const uint64_t end = pal_now_ns() + 1000000000; pal_now_ns() < end; turns++) {
+        assert_true(vb_cm_poll(v.cm, &ev) == VB_E_AGAIN);
+        (void)pal_wait(&w, 1, 100);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    print_message("           %u turns in a second\n", turns);
+    assert_true(turns < 200); /* it looks ten times a second; unbounded, there would be a hundred thousand */
+    expect(&ev, NULL, VB_CM_REQUEST, VB_OK);
+    assert_ok(vb_conn_reject(ev.conn, NULL, 0));
+    vb_conn_destroy(ev.conn);
+    is_served(l);
+    vb_listener_destroy(l);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_port_that_does_not_answer_is_given_up_in_time),
+        TEST(a_peer_that_accepts_tcp_and_says_nothing_is_given_up),
+        TEST(a_peer_that_stops_in_the_middle_of_its_reply_is_given_up),
+        TEST(whoever_gives_an_attempt_up_need_not_wait),
+        TEST(half_a_request_holds_up_nobody_and_is_dropped),
+        TEST(a_peer_that_never_confirms_is_given_up),
+        TEST(a_listener_without_files_waits_and_serves_when_there_are_some),
+    };
+    setenv("WSD_SOFTIWARP_PORTS", "plain", 1);
+    setenv("WSD_SOFTIWARP_DEAD_MS", "1000", 1);
+    return cmocka_run_group_tests_name("silent", tests, NULL, NULL);
+}
