@@ -1,8 +1,10 @@
 /* test_peer.c - the peer is another process, and it is killed or stopped in the middle of things: what is pending comes back in
  * bounded time with the status that says so, and a peer that only slept has lost nothing when it goes on.
  * The peer is forked before anything is opened, and ends with the test program. Buffers of TCP are small, so that they are full
- * soon. WSD_SOFTIWARP_DEAD_MS is 1000 where a peer shall be given up, else as it is: a busy machine is no dead peer. */
+ * soon. WSD_SOFTIWARP_DEAD_MS is 1000 where a peer shall be given up, else as it is: a busy machine is no dead peer.
+ * With --own-network: what needs the network that ../../support/own_network.sh makes. */
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -658,10 +662,67 @@ static void a_message_that_waits_for_a_receive_is_not_given_up(void **state)
     until(me.sends_over == me.sends);
 }
 
+/* ---- the wire is cut, in a network of its own ---- */
+
+static void set_wire(bool is_whole)
+{
+    struct ifreq r = {.ifr_name = "lo"};
+    const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(s >= 0 && ioctl(s, SIOCGIFFLAGS, &r) == 0);
+    r.ifr_flags = (short)(is_whole ? r.ifr_flags | IFF_UP : r.ifr_flags & ~IFF_UP);
+    assert_int_equal(ioctl(s, SIOCSIFFLAGS, &r), 0);
+    close(s);
+}
+
+static int teardown_wire(void **state)
+{
+    set_wire(true);
+    return teardown(state);
+}
+
+static void a_cut_wire_fails_what_is_pending(void **state)
+{
+    (void)state;
+    order('n', 0);
+    for (unsigned i = 0; i < DEPTH; i++)
+        post_receive();
+    set_wire(false);
+    while (post(me.sends % 2 ? VB_WR_READ : VB_WR_WRITE)) {
+    }
+    expect_end(VB_E_RETRY);
+    assert_int_equal(me.first_failure[0], VB_E_RETRY);
+}
+
+static void a_cut_wire_is_noticed_while_nothing_is_due(void **state)
+{
+    (void)state;
+    order('n', 0);
+    for (unsigned i = 0; i < DEPTH; i++)
+        post_receive();
+    set_wire(false);
+    expect_end(VB_OK);
+}
+
+static void a_wire_that_is_mended_in_time_has_lost_nothing(void **state)
+{
+    (void)state;
+    order('v', DEPTH);
+    set_wire(false);
+    while (post(VB_WR_SEND)) {
+    }
+    until_quiet();
+    assert_true(me.sends_over < DEPTH);
+    set_wire(true);
+    peer_is_done();
+    until(me.sends_over == me.sends);
+    assert_int_equal(me.first_failure[0], VB_OK);
+}
+
 #define TEST(f)       cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_HASTY(f) cmocka_unit_test_setup_teardown(f, setup_hasty, teardown)
+#define TEST_CUT(f)   cmocka_unit_test_setup_teardown(f, setup_hasty, teardown_wire)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_killed_peer_fails_what_is_pending_whatever_that_is),
@@ -677,9 +738,16 @@ int main(void)
         TEST_HASTY(a_receiver_that_never_posts_hears_that_the_sender_has_closed),
         TEST_HASTY(a_message_that_waits_for_a_receive_is_not_given_up),
     };
+    const struct CMUnitTest own_network[] = {
+        TEST_CUT(a_cut_wire_fails_what_is_pending),
+        TEST_CUT(a_cut_wire_is_noticed_while_nothing_is_due),
+        cmocka_unit_test_setup_teardown(a_wire_that_is_mended_in_time_has_lost_nothing, setup, teardown_wire),
+    };
     setenv("WSD_SOFTIWARP_SNDBUF", "65536", 1);
     setenv("WSD_SOFTIWARP_RCVBUF", "65536", 1);
     setenv("WSD_SOFTIWARP_LOOPBACK", "on", 1);
     signal(SIGPIPE, SIG_IGN);
+    if (argc == 2 && strcmp(argv[1], "--own-network") == 0)
+        return cmocka_run_group_tests_name("peer", own_network, NULL, NULL);
     return cmocka_run_group_tests_name("peer", tests, NULL, NULL);
 }

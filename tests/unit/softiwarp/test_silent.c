@@ -1,6 +1,7 @@
 /* test_silent.c - peers that take part in TCP and say nothing, or half of what is due: every attempt ends in bounded time
  * with the status that says so, whoever gives one up need not wait, and nobody else is kept waiting.
- * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 1000. */
+ * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 1000.
+ * With --own-network: what needs the network that ../../support/own_network.sh makes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,11 +40,13 @@ struct end {
     struct vb_qp *qp;
 };
 
+static const char *own_address = "127.0.0.1";
+
 static int setup(void **state)
 {
     char why[256];
     (void)state;
-    if (vb_open("softiwarp", &v.be, why, sizeof why) != VB_OK || !vb_addr_parse("127.0.0.1", &v.here) ||
+    if (vb_open("softiwarp", &v.be, why, sizeof why) != VB_OK || !vb_addr_parse(own_address, &v.here) ||
         vb_dev_open(v.be, &v.here, &v.dev) != VB_OK || vb_pd_create(v.dev, &v.pd) != VB_OK ||
         vb_cm_create(v.be, &v.cm) != VB_OK || vb_cq_create(v.dev, 64, &v.cq) != VB_OK)
         return -1;
@@ -78,14 +81,19 @@ static struct vb_conn_params params(uint32_t timeout_ms)
     return (struct vb_conn_params){.read_in = 1, .read_out = 1, .timeout_ms = timeout_ms};
 }
 
+static void start_connect_to(struct end *e, const struct vb_addr *to, uint32_t timeout_ms)
+{
+    const struct vb_conn_params p = params(timeout_ms);
+    assert_ok(vb_conn_create(v.cm, &v.here, e, &e->conn));
+    give_qp(e);
+    assert_ok(vb_conn_connect(e->conn, to, &p));
+}
+
 static void start_connect(struct end *e, uint16_t port, uint32_t timeout_ms)
 {
     struct vb_addr to = v.here;
-    const struct vb_conn_params p = params(timeout_ms);
     to.port = port;
-    assert_ok(vb_conn_create(v.cm, &v.here, e, &e->conn));
-    give_qp(e);
-    assert_ok(vb_conn_connect(e->conn, &to, &p));
+    start_connect_to(e, &to, timeout_ms);
 }
 
 static void drop(struct end *e)
@@ -403,9 +411,51 @@ static void a_listener_without_files_waits_and_serves_when_there_are_some(void *
     vb_listener_destroy(l);
 }
 
+/* ---- in a network of its own ---- */
+
+static void addresses_that_cannot_be_reached_are_given_up_in_time(void **state)
+{
+    static const struct {
+        const char *to;
+        vb_status_t one, other;
+    } rows[] = {
+        {"10.77.9.2:4711", VB_E_TIMEOUT, VB_E_TIMEOUT}, /* what is sent there is lost */
+        {"10.77.9.3:4711", VB_E_TIMEOUT, VB_E_UNREACH}, /* nobody answers ARP, where there is such a thing */
+        {"10.77.10.1:4711", VB_E_UNREACH, VB_E_UNREACH}, {"10.77.11.1:4711", VB_E_UNREACH, VB_E_DENIED},
+        {"192.0.2.1:4711", VB_E_UNREACH, VB_E_UNREACH},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct end e;
+        struct vb_addr to;
+        struct vb_cm_event ev;
+        assert_true(vb_addr_parse(rows[i].to, &to));
+        start_connect_to(&e, &to, 300);
+        assert_true(next_event(&ev, DEADLINE_NS));
+        print_message("           %s: %s\n", rows[i].to, vb_status_name(ev.status));
+        assert_ptr_equal(ev.conn, e.conn);
+        assert_int_equal(ev.kind, VB_CM_FAILED);
+        assert_true(ev.status == rows[i].one || ev.status == rows[i].other);
+        expect_silence();
+        drop(&e);
+    }
+}
+
+static void an_attempt_that_gets_no_answer_can_be_given_up_at_once(void **state)
+{
+    struct end e;
+    struct vb_addr to;
+    (void)state;
+    assert_true(vb_addr_parse("10.77.9.2:4711", &to));
+    start_connect_to(&e, &to, 60000);
+    expect_silence();
+    drop(&e);
+    expect_silence();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_port_that_does_not_answer_is_given_up_in_time),
@@ -416,7 +466,15 @@ int main(void)
         TEST(a_peer_that_never_confirms_is_given_up),
         TEST(a_listener_without_files_waits_and_serves_when_there_are_some),
     };
+    const struct CMUnitTest own_network[] = {
+        TEST(addresses_that_cannot_be_reached_are_given_up_in_time),
+        TEST(an_attempt_that_gets_no_answer_can_be_given_up_at_once),
+    };
     setenv("WSD_SOFTIWARP_PORTS", "plain", 1);
     setenv("WSD_SOFTIWARP_DEAD_MS", "1000", 1);
+    if (argc == 2 && strcmp(argv[1], "--own-network") == 0) {
+        own_address = "10.77.9.1";
+        return cmocka_run_group_tests_name("silent", own_network, NULL, NULL);
+    }
     return cmocka_run_group_tests_name("silent", tests, NULL, NULL);
 }

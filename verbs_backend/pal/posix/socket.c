@@ -145,6 +145,8 @@ enum pal_net pal_socket_connect(const struct pal_addr *from, const struct pal_ad
             *out = fd;
             return PAL_NET_OK;
         }
+        if (errno == EINVAL) /* what Linux says when the route is a "blackhole" (ip-route(8)) */
+            errno = EHOSTUNREACH;
     }
     st = pal_net_errno(errno);
     close(fd);
