@@ -124,7 +124,7 @@ struct conf_group {
     size_t count;
 };
 extern const struct conf_group conf_group_basic, conf_group_data, conf_group_rdma, conf_group_window,
-    conf_group_conn;
+    conf_group_conn, conf_group_held;
 
 #define CONF_TEST(f)      cmocka_unit_test_setup_teardown(f, conf_setup_pair, conf_teardown)
 #define CONF_TEST_BARE(f) cmocka_unit_test_setup_teardown(f, conf_setup_none, conf_teardown)

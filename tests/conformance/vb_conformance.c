@@ -49,8 +49,13 @@ static bool serves_loopback(void)
 
 int main(int argc, char **argv)
 {
-    static const struct conf_group *const groups[] = {&conf_group_basic,  &conf_group_data, &conf_group_rdma,
-                                                      &conf_group_window, &conf_group_conn, NULL};
+    static const struct conf_group *const groups[] = {&conf_group_basic,
+                                                      &conf_group_data,
+                                                      &conf_group_rdma,
+                                                      &conf_group_window,
+                                                      &conf_group_conn,
+                                                      &conf_group_held,
+                                                      NULL};
     static struct CMUnitTest all[256];
     char why[512] = "", text[VB_ADDR_TEXT_BYTES];
     size_t count = 0;
