@@ -32,6 +32,8 @@
     X(bad_input)                                                                                             \
     X(wrong_state)                                                                                           \
     X(peer_death)                                                                                            \
+    X(stopped_peer)                                                                                          \
+    X(silent_tcp)                                                                                            \
     X(not_required)                                                                                          \
     X(hostile_private_data)
 

@@ -289,13 +289,17 @@ struct ct_process {
     size_t rest_bytes;
 };
 struct ct_process *ct_process_start(struct fixture *f);
+/* One that has accepted our connection; the first messages are through. mine: our end, with so many bytes; it has 65536. */
+struct ct_process *ct_process_connected(struct fixture *f, struct ct_end *mine, DWORD bytes);
 /* One command, one answer "ok ..." (returned without "ok "); fails the test on anything else. See
  * ct_role.c. */
 const char *ct_tell(struct ct_process *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same without waiting for the answer; ct_answer() waits. */
 void ct_order(struct ct_process *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *ct_answer(struct ct_process *p);
-void ct_kill(struct ct_process *p);        /* SIGKILL and reap */
+void ct_kill(struct ct_process *p); /* SIGKILL and reap */
+void ct_stop(struct ct_process *p); /* SIGSTOP; it does not run any more when this returns */
+void ct_continue(struct ct_process *p);
 void ct_process_end(struct ct_process *p); /* politely; must exit with 0 */
 int ct_role_main(void);                    /* the second process */
 

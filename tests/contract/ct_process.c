@@ -45,6 +45,25 @@ struct ct_process *ct_process_start(struct fixture *f)
     return p;
 }
 
+struct ct_process *ct_process_connected(struct fixture *f, struct ct_end *mine, DWORD bytes)
+{
+    struct ct_process *p = ct_process_start(f);
+    struct sw_companion *c;
+    unsigned port = (unsigned)strtoul(ct_tell(p, "listen 5"), NULL, 10);
+    WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
+
+    ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &c, NULL));
+    ct_adopt_companion(f, c);
+    ct_tell(p, "accept");
+    ct_finish_connect(c);
+    ct_tell(p, "open 65536");
+    ct_end_init(f, mine, c, bytes);
+    ct_order(p, "hello acceptor");
+    ct_hello_connector(mine);
+    ct_answer(p);
+    return p;
+}
+
 void ct_order(struct ct_process *p, const char *format, ...)
 {
     char line[1024];
@@ -115,6 +134,20 @@ void ct_kill(struct ct_process *p)
         return;
     kill((pid_t)p->pid, SIGKILL);
     reap(p, &status);
+}
+
+void ct_stop(struct ct_process *p)
+{
+    int status;
+
+    assert_int_equal(kill((pid_t)p->pid, SIGSTOP), 0);
+    assert_int_equal(waitpid((pid_t)p->pid, &status, WUNTRACED), (pid_t)p->pid);
+    assert_true(WIFSTOPPED(status));
+}
+
+void ct_continue(struct ct_process *p)
+{
+    assert_int_equal(kill((pid_t)p->pid, SIGCONT), 0);
 }
 
 void ct_process_end(struct ct_process *p)

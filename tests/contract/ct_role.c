@@ -14,6 +14,8 @@
 #include "ct.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define RECEIVES 64
@@ -176,6 +178,7 @@ int ct_role_main(void)
     char line[1024];
 
     alarm((ct.wait_ms / 1000 + 1) * 6);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* an alarm cannot end a process that is stopped */
     ct_ok(sw_parse_address(ct.address, &f.here));
     ct_ok(sw_parse_address(ct.other_address, &f.other));
     ct_load(&f);

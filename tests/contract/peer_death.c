@@ -101,25 +101,6 @@ static void a_wire_cut_while_connecting_times_out(void **state)
 
 /* ---- on a device: a process ---- */
 
-static struct ct_process *connected_process(struct fixture *f, struct ct_end *mine)
-{
-    struct ct_process *q = ct_process_start(f);
-    struct sw_companion *c;
-    unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
-    WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
-
-    ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &c, NULL));
-    ct_adopt_companion(f, c);
-    ct_tell(q, "accept");
-    ct_finish_connect(c);
-    ct_tell(q, "open 65536");
-    ct_end_init(f, mine, c, 65536);
-    ct_order(q, "hello acceptor");
-    ct_hello_connector(mine);
-    ct_answer(q);
-    return q;
-}
-
 /* Idle with receives posted: the end must come by itself. */
 static void a_killed_peer_fails_pending_receives(void **state)
 {
@@ -128,7 +109,7 @@ static void a_killed_peer_fails_pending_receives(void **state)
     WSAOVERLAPPED in[4] = {{0}};
 
     ct_needs_processes();
-    struct ct_process *q = connected_process(f, &mine);
+    struct ct_process *q = ct_process_connected(f, &mine, 65536);
     ct_tell(q, "receive 8");
     for (int i = 0; i < 4; i++)
         ct_ok(ct_recv(&mine, 0, 64, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
@@ -145,7 +126,7 @@ static void a_peer_killed_while_it_sends_fails_what_is_pending(void **state)
     int failed = 0, error = 0;
 
     ct_needs_processes();
-    struct ct_process *q = connected_process(f, &mine);
+    struct ct_process *q = ct_process_connected(f, &mine, 65536);
     for (int i = 0; i < 32; i++)
         ct_ok(ct_recv(&mine, 0, 65536, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     ct_tell(q, "flood");
@@ -178,7 +159,7 @@ static void a_peer_killed_under_our_sends_fails_them(void **state)
     ct_needs_flow_control();
     if (ct.completes_early)
         ct_skip("sends do not wait for receives: they are over once they were handed on");
-    struct ct_process *q = connected_process(f, &mine);
+    struct ct_process *q = ct_process_connected(f, &mine, 65536);
     ct_tell(q, "receive 4"); /* four fit, the fifth waits for a receive that never comes */
     WSAOVERLAPPED out[8] = {{0}};
     for (int i = 0; i < 8; i++)
@@ -200,7 +181,7 @@ static void a_peer_killed_during_transfers_ends_them(void **state)
         struct sw_rdma_descriptor d;
         char hex[2 * SW_DESCRIPTOR_MAX + 1];
         WSAOVERLAPPED in = {0};
-        struct ct_process *q = connected_process(f, &mine);
+        struct ct_process *q = ct_process_connected(f, &mine, 65536);
         ct_expose(&mine, mine.rx, 65536, MEM_READWRITE, &d);
         for (DWORD k = 0; k < d.length; k++)
             snprintf(hex + 2 * k, 3, "%02x", d.bytes[k]);
@@ -223,7 +204,7 @@ static void a_peer_killed_under_our_transfers_fails_them(void **state)
     int error = 0;
 
     ct_needs_processes();
-    struct ct_process *q = connected_process(f, &mine);
+    struct ct_process *q = ct_process_connected(f, &mine, 65536);
     const char *hex = ct_tell(q, "expose 65536");
     for (d.length = 0; sscanf(hex + 2 * d.length, "%2x", &byte) == 1; d.length++)
         d.bytes[d.length] = (BYTE)byte;
@@ -322,7 +303,7 @@ static void a_peer_killed_while_we_close_hangs_nothing(void **state)
         struct ct_end mine;
         WSAOVERLAPPED in = {0}, out[4] = {{0}};
         int error;
-        struct ct_process *q = connected_process(f, &mine);
+        struct ct_process *q = ct_process_connected(f, &mine, 65536);
         if (!ct.has_flow_control) /* one too many for the peer's receives would end the connection before we do */
             ct_tell(q, "receive 4");
         ct_ok(ct_recv(&mine, 0, 64, &in, SW_NOTIFY));

@@ -2,7 +2,7 @@
 # tests/support/own_network.sh - runs a program in a network of its own, where packets get lost and wires can be cut.
 # usage: own_network.sh PROGRAM [ARGUMENT...]
 # The program is at 10.77.9.1/24. What it sends to 10.77.9.2 is lost, and nobody answers for 10.77.9.3. A route drops what goes
-# to 10.77.10.0/24, another one forbids 10.77.11.0/24, and there is none to anywhere else.
+# to 10.77.10.0/24, another one forbids 10.77.11.0/24, and there is none to anywhere else. WSD_TEST_LOST names one of each.
 # Exit status 77: no such network can be made here.
 set -euo pipefail
 
@@ -26,4 +26,5 @@ ip addr add 10.77.9.1/24 dev hole
 ip neigh add 10.77.9.2 lladdr 02:00:00:00:00:02 dev hole nud permanent
 ip route add blackhole 10.77.10.0/24
 ip route add prohibit 10.77.11.0/24
+export WSD_TEST_LOST="10.77.9.2 10.77.9.3 10.77.10.1 10.77.11.1 192.0.2.1"
 exec "$@"
