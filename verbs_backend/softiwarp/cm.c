@@ -395,8 +395,8 @@ static bool overlaps(const struct vb_addr *a, const struct vb_addr *b)
            (vb_addr_is_any(a) || vb_addr_is_any(b) || vb_addr_same_ip(a, b));
 }
 
-/* Another process may listen for the same service too, behind another candidate: but then one of the two does not own
- * the port in TCP, and nobody asks it (contract 4.4). Within the process it is a mistake that we can name. */
+/* Another process may listen for the same service too, behind another candidate: who owns a port is TCP's business (contract
+ * 4.4, 4.5). When TCP lets both have it, the first candidate is asked. Within the process it is a mistake that we can name. */
 static bool is_taken(struct vb_backend *be, const struct vb_addr *at)
 {
     bool taken = false;
