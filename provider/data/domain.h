@@ -23,8 +23,8 @@ struct wsd_private_buf {
 };
 
 struct wsd_domain {
-    uint32_t users;        /* guarded by the device lock; domains of single sockets only */
-    uint64_t number;       /* guarded by the device lock: order of creation, where an invalidation stands */
+    uint32_t users;       /* guarded by the device lock; domains of single sockets only */
+    uint64_t number;      /* guarded by the device lock: order of creation, where an invalidation stands */
     struct pal_lock lock; /* guards spare windows and private buffers; never held across a backend call */
     struct vb_pd *pd;
     struct wsd_mr_cache cache;
