@@ -356,25 +356,6 @@ static void duplication_without_a_place_for_the_answer_is_refused(void **state)
 
 /* ---- with another process ---- */
 
-static struct ct_process *other_with_connection(struct fixture *f, struct ct_end *mine)
-{
-    struct ct_process *q = ct_process_start(f);
-    struct sw_companion *c;
-    unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
-    WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
-
-    ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &c, NULL));
-    ct_adopt_companion(f, c);
-    ct_tell(q, "accept");
-    ct_finish_connect(c);
-    ct_tell(q, "open 65536");
-    ct_end_init(f, mine, c, 65536);
-    ct_order(q, "hello acceptor");
-    ct_hello_connector(mine);
-    ct_answer(q);
-    return q;
-}
-
 static void a_connected_socket_goes_to_another_process_and_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -479,7 +460,7 @@ static void the_socket_survives_its_source_process(void **state)
     WSAOVERLAPPED in = {0};
 
     ct_needs_processes();
-    struct ct_process *q = other_with_connection(f, &mine);
+    struct ct_process *q = ct_process_connected(f, &mine, 65536);
     struct ct_process *heir = ct_process_start(f);
     ct_tell(heir, "adopt %s", ct_tell(q, "duplicate %u", (unsigned)heir->pid));
     ct_tell(heir, "open 65536");
