@@ -44,10 +44,10 @@ static inline bool wsd_straight_may_send(struct wsd_chan *c, SOCKET descriptor, 
     struct wsd_queue *q = &c->sq;
     if (!pal_lock_try_free(&q->lock))
         return false;
-    /* no bytes: the length is neither good nor inline */
+    /* no bytes: the length wraps, the general way sends it */
     if (q->open_for == descriptor && !pal_load_relaxed(&c->cause) &&
         wsd_queue_hits(q, (uintptr_t)buf->buf, buf->len) && q->free && !q->waiting.head && !q->reads &&
-        q->used < q->quick_room && (buf->len - 1 < c->caps.inline_bytes || buf->len - 1 < c->max_message))
+        q->used < q->quick_room && buf->len - 1 < c->max_message)
         return true;
     pal_lock_give(&q->lock);
     return false;
