@@ -8,6 +8,12 @@
  *              2 for bad usage. */
 #include "ct.h"
 
+#ifdef CT_HAS_SOFTIWARP
+#define SOFTIWARP_GROUPS(X) X(hostile_iwarp)
+#else
+#define SOFTIWARP_GROUPS(X)
+#endif
+
 #define GROUPS(X)                                                                                            \
     X(startup_cleanup)                                                                                       \
     X(start_races)                                                                                           \
@@ -35,7 +41,8 @@
     X(stopped_peer)                                                                                          \
     X(silent_tcp)                                                                                            \
     X(not_required)                                                                                          \
-    X(hostile_private_data)
+    X(hostile_private_data)                                                                                  \
+    SOFTIWARP_GROUPS(X)
 
 #define DECLARE(name) extern const struct ct_group ct_group_##name;
 GROUPS(DECLARE)

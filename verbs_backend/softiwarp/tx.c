@@ -277,9 +277,16 @@ enum next { NEXT_NOTHING, NEXT_BUILT, NEXT_ENDED };
 
 static enum next fail_request(struct vb_qp *qp, uint64_t seq, vb_status_t cause)
 {
-    si_qp_end(qp, &(struct si_end){
-                      .cause = cause, .seq = seq, .sends_terminate = true, .error = TERM_LOCAL_CATASTROPHIC});
+    si_qp_end(qp, &(struct si_end){.cause = cause,
+                                   .seq = seq,
+                                   .sends_terminate = qp->may_send,
+                                   .error = TERM_LOCAL_CATASTROPHIC});
     return NEXT_ENDED;
+}
+
+static bool is_local(const struct si_slot *s)
+{
+    return s->op == VB_WR_BIND || s->op == VB_WR_INVALIDATE;
 }
 
 /* Start the oldest request that was not started; requests without bytes are carried out on the way. */
@@ -289,6 +296,8 @@ static enum next start_request(struct vb_qp *qp)
     struct si_tx *t = &qp->tx;
     while (q->exec < q->posted) {
         struct si_slot *s = si_slot(q, q->exec);
+        if (!qp->may_send && !is_local(s))
+            return NEXT_NOTHING;
         if ((s->flags & VB_WR_FENCE) && qp->read_count)
             return NEXT_NOTHING;
         if (s->op == VB_WR_READ && qp->read_count >= qp->max_reads_out && qp->max_reads_out)
@@ -348,8 +357,8 @@ static enum next next_frame(struct vb_qp *qp)
     }
     if (t->msg == SI_MSG_RESPONSE)
         return frame_of_response(qp) ? NEXT_BUILT : NEXT_ENDED;
-    if (!qp->may_send)
-        return NEXT_NOTHING;
+    if (!qp->may_send) /* nothing goes out yet; keys are made and taken back all the same */
+        return start_request(qp);
     /* Answers and requests take turns, message by message. One batch reads the memory of one answer only. */
     const bool may_answer = qp->in_count && !t->reads_memory;
     if (may_answer && !t->was_response)
