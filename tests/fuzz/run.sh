@@ -73,6 +73,10 @@ seed fuzz_segment write "c140 a1b2c3d4 0102030405060708 00112233"
 seed fuzz_segment send "4143 00000000 00000000 00000001 00000000 00112233"
 seed fuzz_segment read "4141 00000000 00000001 00000001 00000000 $(printf '%056d' 1)"
 seed fuzz_segment terminate "4147 00000000 00000002 00000001 00000000 1101e000 0024 c1400000000a0000000000000009"
+# What was on the wire, siw's side too: seeds_from_capture.py says how it was taken.
+while read -r target name bytes; do
+    seed "$target" "captured_$name" "$bytes"
+done <"$here/captured.txt"
 
 # fuzz TARGET - one line when nothing was found, everything when something was.
 fuzz() {
