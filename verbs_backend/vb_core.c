@@ -419,6 +419,28 @@ void vb_conn_disconnect(struct vb_conn *conn)
         vb_ops_of(conn)->conn_disconnect(conn);
 }
 
+/* ---- why ---- */
+
+size_t vb_conn_text(const struct vb_conn *conn, char *out, size_t bytes)
+{
+    if (!out || bytes == 0)
+        return 0;
+    out[0] = 0;
+    if (conn)
+        vb_ops_of(conn)->conn_text(conn, out, bytes);
+    return vb_text_clean(out, bytes);
+}
+
+size_t vb_listener_text(const struct vb_listener *l, char *out, size_t bytes)
+{
+    if (!out || bytes == 0)
+        return 0;
+    out[0] = 0;
+    if (l)
+        vb_ops_of(l)->listener_text(l, out, bytes);
+    return vb_text_clean(out, bytes);
+}
+
 /* ---- what a backend answers that lacks an operation ---- */
 
 #pragma GCC diagnostic push
@@ -638,6 +660,14 @@ static void no_conn_disconnect(struct vb_conn *conn)
 {
 }
 
+static void no_conn_text(const struct vb_conn *conn, char *out, size_t bytes)
+{
+}
+
+static void no_listener_text(const struct vb_listener *l, char *out, size_t bytes)
+{
+}
+
 #pragma GCC diagnostic pop
 
 /* Positional on purpose: with -Wmissing-field-initializers a new operation breaks this table until it has a
@@ -651,6 +681,7 @@ const struct vb_ops vb_unsupported_ops = {
     no_cq_ack, no_qp_create, no_qp_destroy, no_qp_stop, no_qp_number, no_post_send, no_post_recv,
     no_cm_create, no_cm_destroy, no_cm_waitable, no_cm_poll, no_listen, no_listener_addr,
     no_listener_destroy, no_conn_create, no_conn_destroy, no_conn_set_context, no_conn_addrs,
-    no_conn_bind_qp, no_conn_connect, no_conn_accept, no_conn_reject, no_conn_disconnect
+    no_conn_bind_qp, no_conn_connect, no_conn_accept, no_conn_reject, no_conn_disconnect,
+    no_conn_text, no_listener_text
 };
 /* clang-format on */

@@ -95,7 +95,14 @@ struct vb_ops {
     vb_status_t (*conn_accept)(struct vb_conn *conn, const struct vb_conn_params *p);
     vb_status_t (*conn_reject)(struct vb_conn *conn, const void *data, uint16_t data_bytes);
     void (*conn_disconnect)(struct vb_conn *conn);
+    /* bytes > 0; out is an empty string before, and made printable behind. What is told was noted when it happened,
+     * without allocation; it becomes a sentence here. */
+    void (*conn_text)(const struct vb_conn *conn, char *out, size_t bytes);
+    void (*listener_text)(const struct vb_listener *l, char *out, size_t bytes);
 };
+
+/* Make a text that may hold anything printable: bytes > 0, `text` ends within them or is cut. Returns its length. */
+size_t vb_text_clean(char *text, size_t bytes); /* vb_text.c */
 
 /* Defaults for what a backend lacks (vb_core.c): VB_E_NOTSUP, nothing there, nothing to wait on. */
 extern const struct vb_ops vb_unsupported_ops;

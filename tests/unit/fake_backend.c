@@ -1,6 +1,7 @@
 /* fake_backend.c - see fake_backend.h. */
 #include "fake_backend.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -461,6 +462,18 @@ static void fake_conn_disconnect(struct vb_conn *conn)
     note("conn_disconnect", conn);
 }
 
+static void fake_conn_text(const struct vb_conn *conn, char *out, size_t bytes)
+{
+    note("conn_text", conn);
+    (void)snprintf(out, bytes, "%s", fake.text);
+}
+
+static void fake_listener_text(const struct vb_listener *l, char *out, size_t bytes)
+{
+    note("listener_text", l);
+    (void)snprintf(out, bytes, "%s", fake.text);
+}
+
 const struct vb_ops fake_ops = {
     .name = "fake",
     .open = fake_open,
@@ -510,6 +523,8 @@ const struct vb_ops fake_ops = {
     .conn_accept = fake_conn_accept,
     .conn_reject = fake_conn_reject,
     .conn_disconnect = fake_conn_disconnect,
+    .conn_text = fake_conn_text,
+    .listener_text = fake_listener_text,
 };
 
 const struct vb_ops fake_bare_ops = {.name = "bare", .open = fake_open, .close = fake_close};

@@ -13,6 +13,7 @@ struct fake_record {
     unsigned qp_stops, rejects;
     vb_status_t next_status; /* what the next fallible operation returns; then VB_OK again */
     void *conn_context;      /* last one set */
+    char text[512];          /* what connections and listeners tell */
 };
 extern struct fake_record fake;
 

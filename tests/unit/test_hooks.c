@@ -679,6 +679,29 @@ static void trace_writes_one_line_per_operation_with_object_numbers(void **state
     assert_non_null(traced("close", 0, line) ? line : NULL);
 }
 
+static void trace_tells_why_an_attempt_failed_and_who_was_turned_away(void **state)
+{
+    (void)state;
+    struct stack s;
+    struct vb_cm_event ev;
+    struct vb_listener *l;
+    struct vb_addr at = addr("192.0.2.1:7000");
+    char line[700];
+    build_traced(&s, "+fault");
+    assert_int_equal(vb_listen(s.cm, &at, 1, NULL, &l), VB_OK);
+    strcpy(fake.text, "it sent \"x\"\n");
+    fake_event(s.cm, VB_CM_FAILED, s.conn, NULL);
+    assert_int_equal(vb_cm_poll(s.cm, &ev), VB_OK);
+    assert_non_null(strstr(traced("cm_poll", 0, line), " why=[it sent \"x\"?] status=VB_OK"));
+    fake_event(s.cm, VB_CM_DISCONNECTED, s.conn, NULL);
+    assert_int_equal(vb_cm_poll(s.cm, &ev), VB_OK);
+    assert_null(strstr(traced("cm_poll", 1, line), "why="));
+    vb_listener_destroy(l);
+    tear_down(&s);
+    assert_string_equal(traced("listener_destroy", 0, line),
+                        "op=listener_destroy listener=1 turned_away=[it sent \"x\"?]");
+}
+
 static void trace_leaves_no_line_for_polls_that_found_nothing(void **state)
 {
     (void)state;
@@ -797,6 +820,7 @@ int main(void)
     };
     const struct CMUnitTest trace[] = {
         WITH_TRACE(trace_writes_one_line_per_operation_with_object_numbers),
+        WITH_TRACE(trace_tells_why_an_attempt_failed_and_who_was_turned_away),
         WITH_TRACE(trace_leaves_no_line_for_polls_that_found_nothing),
         WITH_TRACE(trace_outside_of_fault_sees_the_faults_and_inside_it_does_not),
         WITH_TRACE(a_request_that_fault_refuses_passes_through_a_trace_below),

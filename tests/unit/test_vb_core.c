@@ -150,6 +150,9 @@ static void every_call_reaches_its_operation_with_its_object(void **state)
     REACHES("conn_accept", s->conn, vb_conn_accept(s->conn, &params));
     REACHES("conn_reject", s->conn, vb_conn_reject(s->conn, NULL, 0));
     REACHES_VOID("conn_disconnect", s->conn, vb_conn_disconnect(s->conn));
+    char text[VB_TEXT_BYTES];
+    REACHES("conn_text", s->conn, vb_conn_text(s->conn, text, sizeof text));
+    REACHES("listener_text", s->listener, vb_listener_text(s->listener, text, sizeof text));
     assert_int_equal(caps.max_sge, 4);
     assert_string_equal(vb_name(s->be), "fake");
 }
@@ -324,6 +327,135 @@ static void operations_that_a_backend_lacks_say_not_supported(void **state)
     assert_int_equal(vb_async_poll(be, &async), VB_E_AGAIN);
     assert_int_equal(vb_async_waitable(be), PAL_WAITABLE_NONE);
     vb_close(be);
+}
+
+/* ---- texts ---- */
+
+/* A backend that forgets itself: what it hands out is made printable and bounded in the one place all texts pass. */
+static void texts_are_printable_bounded_and_terminated_whatever_the_backend_says(void **state)
+{
+    struct stack *s = *state;
+    char text[VB_TEXT_BYTES];
+    strcpy(fake.text, "a\033[2J\n\177\303 c");
+    assert_int_equal(vb_conn_text(s->conn, text, sizeof text), 10);
+    assert_string_equal(text, "a?[2J??? c");
+    assert_int_equal(vb_listener_text(s->listener, text, sizeof text), 10);
+    assert_string_equal(text, "a?[2J??? c");
+    memset(text, 'x', sizeof text);
+    assert_int_equal(vb_conn_text(s->conn, text, 4), 3);
+    assert_string_equal(text, "a?[");
+    assert_int_equal(text[4], 'x');
+    assert_int_equal(vb_listener_text(s->listener, text, 1), 0);
+    assert_string_equal(text, "");
+    memset(fake.text, 'y', sizeof fake.text - 1);
+    assert_int_equal(vb_conn_text(s->conn, text, sizeof text), sizeof text - 1);
+    assert_int_equal(strlen(text), sizeof text - 1);
+    REFUSED(0, vb_conn_text(s->conn, NULL, 10));
+    REFUSED(0, vb_conn_text(s->conn, text, 0));
+    REFUSED(0, vb_listener_text(s->listener, NULL, 10));
+    REFUSED(0, vb_conn_text(NULL, text, sizeof text));
+    assert_string_equal(text, "");
+    REFUSED(0, vb_listener_text(NULL, text, sizeof text));
+}
+
+static void a_backend_without_texts_has_nothing_to_tell(void **state)
+{
+    (void)state;
+    static struct vb_ops mute;
+    struct stack s;
+    char text[VB_TEXT_BYTES] = "before";
+    mute = fake_ops;
+    mute.name = "mute";
+    mute.conn_text = NULL;
+    mute.listener_text = NULL;
+    assert_int_equal(vb_register_backend(&mute), VB_OK);
+    build(&s, "mute+trace=/dev/null+fault");
+    assert_int_equal(vb_conn_text(s.conn, text, sizeof text), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(vb_listener_text(s.listener, text, sizeof text), 0);
+    tear_down(&s);
+}
+
+static void quoted_bytes_are_printable_and_can_be_told_from_their_surroundings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *quoted;
+    } cases[] = {
+        {"", 0, "\"\""},
+        {"HTTP/1.1 400", 12, "\"HTTP/1.1 400\""},
+        {"a\"b\\c", 5, "\"a\\\"b\\\\c\""},
+        {"\0\r\n\033\177\200\377~ ", 9, "\"\\x00\\x0d\\x0a\\x1b\\x7f\\x80\\xff~ \""},
+    };
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t n = vb_quote(cases[i].bytes, cases[i].count, text, sizeof text);
+        assert_int_equal(n, strlen(cases[i].quoted));
+        assert_string_equal(text, cases[i].quoted);
+    }
+}
+
+/* All rooms and all bytes: never beyond the room, never half an escape. */
+static void a_quotation_that_does_not_fit_is_cut_and_says_so(void **state)
+{
+    (void)state;
+    char text[80];
+    for (unsigned b = 0; b < 256; b++)
+        for (size_t room = 0; room < 30; room++) {
+            const uint8_t bytes[8] = {(uint8_t)b, 'x',        (uint8_t)b, (uint8_t)b,
+                                      'y',        (uint8_t)b, (uint8_t)b, 'z'};
+            memset(text, '#', sizeof text);
+            const size_t n = vb_quote(bytes, sizeof bytes, text, room);
+            assert_int_equal(text[room], '#');
+            if (room == 0)
+                continue;
+            assert_int_equal(strlen(text), n);
+            assert_true(n < room);
+            if (n == 0)
+                continue;
+            const char *end = strstr(text, "\"...");
+            if (end)
+                assert_int_equal(end[4], 0);
+            else
+                assert_string_equal(text + n - 2, "z\"");
+            const char *slash = end ? strrchr(text, '\\') : NULL;
+            if (slash && b != '\\' && slash[1] == 'x')
+                assert_true(end - slash >= 4);
+        }
+    assert_int_equal(vb_quote("abcdefghij", 10, text, 12), 11);
+    assert_string_equal(text, "\"abcdef\"...");
+}
+
+static void what_is_wrong_with_a_local_address_is_said_with_what_to_do(void **state)
+{
+    struct stack *s = *state;
+    struct vb_addr at = addr("192.0.2.77:8080");
+    static const struct {
+        vb_status_t st;
+        const char *first, *second;
+    } cases[] = {
+        {VB_E_ADDRINUSE, "192.0.2.77:8080 is in use", "another port"},
+        {VB_E_ADDRNOTAVAIL, "192.0.2.77 is no address", "it serves 192.0.2.1"},
+        {VB_E_DENIED, "192.0.2.77:8080", "1024"},
+        {VB_E_NOMEM, "192.0.2.77:8080", "out of memory"},
+    };
+    char text[VB_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t n = vb_local_text(s->be, &at, cases[i].st, text, sizeof text);
+        assert_int_equal(n, strlen(text));
+        if (!strstr(text, cases[i].first) || !strstr(text, cases[i].second))
+            fail_msg("%s: \"%s\"", vb_status_name(cases[i].st), text);
+    }
+    fake.next_status = VB_E_NOMEM; /* the list cannot be had */
+    assert_true(vb_local_text(s->be, &at, VB_E_ADDRNOTAVAIL, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "none now"));
+    assert_int_equal(vb_local_text(s->be, &at, VB_E_ADDRINUSE, text, 8), 7);
+    assert_int_equal(vb_local_text(s->be, &at, VB_OK, text, sizeof text), 0);
+    assert_int_equal(vb_local_text(s->be, NULL, VB_E_INVAL, text, sizeof text), 0);
+    assert_int_equal(vb_local_text(NULL, &at, VB_E_INVAL, text, sizeof text), 0);
+    assert_int_equal(vb_local_text(s->be, &at, VB_E_INVAL, NULL, 1), 0);
 }
 
 /* ---- the registry ---- */
@@ -650,6 +782,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_connection_of_a_request_can_be_used_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(objects_of_two_backends_do_not_mix, setup, teardown),
         cmocka_unit_test_setup_teardown(operations_that_a_backend_lacks_say_not_supported, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_are_printable_bounded_and_terminated_whatever_the_backend_says,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_backend_without_texts_has_nothing_to_tell, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_with_a_local_address_is_said_with_what_to_do, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(only_complete_tables_can_be_registered_and_a_name_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_names_of_the_compiled_in_backends_end_with_null, setup, teardown),
@@ -661,6 +798,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_table_refuses_more_backends, setup, teardown),
     };
     const struct CMUnitTest texts[] = {
+        cmocka_unit_test(quoted_bytes_are_printable_and_can_be_told_from_their_surroundings),
+        cmocka_unit_test(a_quotation_that_does_not_fit_is_cut_and_says_so),
         cmocka_unit_test(addresses_survive_parsing_and_formatting),
         cmocka_unit_test(what_is_not_an_address_is_refused),
         cmocka_unit_test(the_any_address_is_recognised_in_both_families),

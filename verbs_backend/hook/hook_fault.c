@@ -714,6 +714,17 @@ static void fault_conn_disconnect(struct vb_conn *conn)
     fault_of(conn)->table.inner->conn_disconnect(conn);
 }
 
+/* Answers about what was, so no plan makes them fail. */
+static void fault_conn_text(const struct vb_conn *conn, char *out, size_t bytes)
+{
+    fault_of(conn)->table.inner->conn_text(conn, out, bytes);
+}
+
+static void fault_listener_text(const struct vb_listener *l, char *out, size_t bytes)
+{
+    fault_of(l)->table.inner->listener_text(l, out, bytes);
+}
+
 /* ---- the hook ---- */
 
 /* clang-format off */
@@ -727,7 +738,7 @@ static const struct vb_ops fault_ops = {
     fault_post_recv, fault_cm_create, fault_cm_destroy, fault_cm_waitable, fault_cm_poll, fault_listen,
     fault_listener_addr, fault_listener_destroy, fault_conn_create, fault_conn_destroy,
     fault_conn_set_context, fault_conn_addrs, fault_conn_bind_qp, fault_conn_connect, fault_conn_accept,
-    fault_conn_reject, fault_conn_disconnect
+    fault_conn_reject, fault_conn_disconnect, fault_conn_text, fault_listener_text
 };
 /* clang-format on */
 

@@ -565,6 +565,30 @@ static pal_waitable trace_cm_waitable(struct vb_cm *cm)
     return trace_of(cm)->table.inner->cm_waitable(cm);
 }
 
+static void trace_conn_text(const struct vb_conn *conn, char *out, size_t bytes)
+{
+    trace_of(conn)->table.inner->conn_text(conn, out, bytes);
+}
+
+static void trace_listener_text(const struct vb_listener *l, char *out, size_t bytes)
+{
+    trace_of(l)->table.inner->listener_text(l, out, bytes);
+}
+
+static void add_text(struct line *l, const char *what, char *text, size_t bytes)
+{
+    if (vb_text_clean(text, bytes) > 0)
+        add(l, " %s=[%s]", what, text);
+}
+
+/* What the backend has to say about an attempt that failed. */
+static void add_why(struct line *l, const struct vb_conn *conn)
+{
+    char text[VB_TEXT_BYTES] = "";
+    l->trace->table.inner->conn_text(conn, text, sizeof text);
+    add_text(l, "why", text, sizeof text);
+}
+
 static vb_status_t trace_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
 {
     static const char *const kinds[] = {"REQUEST",      "ESTABLISHED", "REJECTED", "FAILED",
@@ -584,6 +608,8 @@ static vb_status_t trace_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
             add_object(&l, CONN, ev->conn);
         add(&l, " cause=%s data_bytes=%u read_in=%u read_out=%u", vb_status_name(ev->status), ev->data_bytes,
             ev->read_in, ev->read_out);
+        if (ev->kind == VB_CM_REJECTED || ev->kind == VB_CM_FAILED)
+            add_why(&l, ev->conn);
     }
     return finish(&l, st);
 }
@@ -612,8 +638,11 @@ static void trace_listener_destroy(struct vb_listener *listener)
 {
     struct trace *t = trace_of(listener);
     struct line l;
+    char text[VB_TEXT_BYTES] = "";
     begin(&l, t, "listener_destroy");
     add_last(&l, LISTENER, listener);
+    t->table.inner->listener_text(listener, text, sizeof text);
+    add_text(&l, "turned_away", text, sizeof text);
     t->table.inner->listener_destroy(listener);
     finish_void(&l);
 }
@@ -724,7 +753,7 @@ static const struct vb_ops trace_ops = {
     trace_post_recv, trace_cm_create, trace_cm_destroy, trace_cm_waitable, trace_cm_poll, trace_listen,
     trace_listener_addr, trace_listener_destroy, trace_conn_create, trace_conn_destroy,
     trace_conn_set_context, trace_conn_addrs, trace_conn_bind_qp, trace_conn_connect, trace_conn_accept,
-    trace_conn_reject, trace_conn_disconnect
+    trace_conn_reject, trace_conn_disconnect, trace_conn_text, trace_listener_text
 };
 /* clang-format on */
 

@@ -175,6 +175,11 @@ static void set_state(struct vb_conn *conn, enum rc_conn_state state)
     pal_mutex_unlock(&conn->lock);
 }
 
+bool rc_conn_is_connecting(const struct vb_conn *conn)
+{
+    return get_state((struct vb_conn *)conn) == RC_CONN_CONNECTING; /* for its lock */
+}
+
 static bool is_iwarp(const struct rdma_cm_id *id)
 {
     return id->verbs && id->verbs->device->transport_type == IBV_TRANSPORT_IWARP;
@@ -306,6 +311,8 @@ static vb_status_t qp_up(struct vb_conn *conn)
     if (conn->link->qp)
         st = rc_qp_up(conn->link->qp, conn->id, conn->read_in, conn->read_out);
     pal_mutex_unlock(&conn->link->lock);
+    if (st != VB_OK)
+        rc_why_call(conn, "the queue pair could not be brought up", 0);
     return st;
 }
 
@@ -366,6 +373,7 @@ vb_status_t rc_conn_connect(struct vb_conn *conn, const struct vb_addr *remote,
     set_state(conn, RC_CONN_CONNECTING);
     if (rdma_resolve_addr(conn->id, NULL, (struct sockaddr *)&ss, (int)conn->timeout_ms) != 0) {
         vb_status_t st = rc_status_errno(errno);
+        rc_why_call(conn, "rdma_resolve_addr", errno);
         set_state(conn, RC_CONN_NEW);
         return st == VB_E_NODEV || st == VB_E_ADDRNOTAVAIL ? VB_E_UNREACH : st;
     }
@@ -521,6 +529,7 @@ static void report_depths(const struct vb_conn *conn, struct vb_cm_event *ev)
 static bool report_established(struct vb_conn *conn, struct vb_cm_event *ev)
 {
     end_dial(conn, true);
+    conn->why = (struct rc_why){0};
     ev->kind = VB_CM_ESTABLISHED;
     report_depths(conn, ev);
     pal_mutex_lock(&conn->lock);
@@ -590,7 +599,10 @@ static vb_status_t connect_now(struct vb_conn *conn)
     };
     if (conn->is_siw)
         return dial(conn, &param);
-    return rdma_connect(conn->id, &param) == 0 ? VB_OK : rc_status_errno(errno);
+    if (rdma_connect(conn->id, &param) == 0)
+        return VB_OK;
+    rc_why_call(conn, "rdma_connect", errno);
+    return rc_status_errno(conn->why.code);
 }
 
 static bool report_connect_error(struct vb_conn *conn, struct vb_cm_event *ev, vb_status_t st)
@@ -601,7 +613,7 @@ static bool report_connect_error(struct vb_conn *conn, struct vb_cm_event *ev, v
 /* A dial whose rdma_connect() failed: the kernel sends no event for it. */
 static bool dial_that_failed(struct vb_cm *cm, struct vb_cm_event *ev)
 {
-    vb_status_t st;
+    int err;
 
     if (!pal_load_acquire(&cm->is_rung))
         return false;
@@ -609,13 +621,14 @@ static bool dial_that_failed(struct vb_cm *cm, struct vb_cm_event *ev)
     (void)pal_swap_acq_rel(&cm->is_rung, false);
     pal_alarm_set(cm->bell, 0);
     for (struct vb_conn *conn = cm->dialing; conn; conn = conn->next_dialing) {
-        if (!rc_dial_failed(conn->dial, &st))
+        if (!rc_dial_failed(conn->dial, &err))
             continue;
+        rc_why_call(conn, "rdma_connect", err);
         rc_cm_ring(cm); /* there may be others */
         memset(ev, 0, sizeof *ev);
         ev->conn = conn;
         ev->context = conn->context;
-        return report_connect_error(conn, ev, st);
+        return report_connect_error(conn, ev, rc_status_errno(err));
     }
     return false;
 }
@@ -627,9 +640,10 @@ static bool on_connecting(struct vb_conn *conn, const struct cm_event *e, struct
 
     switch (e->type) {
     case RDMA_CM_EVENT_ADDR_RESOLVED:
-        if (rdma_resolve_route(conn->id, (int)conn->timeout_ms) != 0)
-            return report_end(conn, ev, VB_CM_FAILED, rc_status_errno(errno));
-        return false;
+        if (rdma_resolve_route(conn->id, (int)conn->timeout_ms) == 0)
+            return false;
+        rc_why_call(conn, "rdma_resolve_route", errno);
+        return report_end(conn, ev, VB_CM_FAILED, rc_status_errno(conn->why.code));
     case RDMA_CM_EVENT_ROUTE_RESOLVED:
         st = connect_now(conn);
         return st != VB_OK && report_connect_error(conn, ev, st);
@@ -637,8 +651,10 @@ static bool on_connecting(struct vb_conn *conn, const struct cm_event *e, struct
         conn->read_in = min_u8(conn->read_in, e->read_in);
         conn->read_out = min_u8(conn->read_out, e->read_out);
         st = qp_up(conn);
-        if (st == VB_OK && rdma_establish(conn->id) != 0)
-            st = rc_status_errno(errno);
+        if (st == VB_OK && rdma_establish(conn->id) != 0) {
+            rc_why_call(conn, "rdma_establish", errno);
+            st = rc_status_errno(conn->why.code);
+        }
         return st == VB_OK ? report_established(conn, ev) : report_end(conn, ev, VB_CM_FAILED, st);
     case RDMA_CM_EVENT_ESTABLISHED: { /* iWARP; devices disagree on which of the two depths is which */
         const uint8_t agreed = min_u8(e->read_in, e->read_out);
@@ -723,6 +739,8 @@ static bool on_event(struct vb_cm *cm, const struct cm_event *e, struct vb_cm_ev
     if (e->type != RDMA_CM_EVENT_CONNECT_RESPONSE && e->type != RDMA_CM_EVENT_ESTABLISHED &&
         e->type != RDMA_CM_EVENT_REJECTED)
         ev->data_bytes = 0;
+    if (state == RC_CONN_CONNECTING || state == RC_CONN_ACCEPTED)
+        rc_why_event(conn, e->type, e->status);
     switch (state) {
     case RC_CONN_CONNECTING: return on_connecting(conn, e, ev);
     case RC_CONN_REQUEST:

@@ -613,4 +613,5 @@ const struct vb_ops vb_rdmacore_ops = {
     .conn_accept = rc_conn_accept,
     .conn_reject = rc_conn_reject,
     .conn_disconnect = rc_conn_disconnect,
+    .conn_text = rc_conn_text,
 };

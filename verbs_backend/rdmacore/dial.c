@@ -64,12 +64,12 @@ err:
     return VB_E_NOMEM;
 }
 
-bool rc_dial_failed(struct rc_dial *d, vb_status_t *st)
+bool rc_dial_failed(struct rc_dial *d, int *err)
 {
     const int result = pal_load_acquire(&d->result);
     if (result == STILL_DIALING || result == 0)
         return false;
-    *st = rc_status_errno(result);
+    *err = result;
     return true;
 }
 

@@ -3,7 +3,7 @@
  * Files:   device.c open, devices, asynchronous events; address.c addresses and routes; cm.c connections;
  *          dial.c connecting where the kernel waits for TCP; cq.c completion queues; qp.c queue pairs,
  *          posting, bring-up; mr.c domains, memory, windows; status.c errno, completion and reject codes ->
- *          vb_status_t (no other file knows those codes).
+ *          vb_status_t (no other file knows those codes); why.c what is told of a failed attempt.
  * Locks:   be->lock -> link->lock -> cq->shadow_lock, dial->lock; conn->lock is taken alone. All are held for
  *          list walks, a state change or one short system call, never across a wait for the network. The data
  *          path of everything but siw takes none of ours.
@@ -191,6 +191,12 @@ enum rc_conn_state {
     RC_CONN_ENDED /* the last event has been reported */
 };
 
+struct rc_why {       /* why.c */
+    const char *what; /* event or call; static. NULL: nothing to tell */
+    int code;         /* errno value of any sign, or the reason of a rejection; 0 = none */
+    bool is_reject;
+};
+
 struct vb_conn {
     struct rc_id_owner owner;
     struct vb_cm *cm;
@@ -211,6 +217,7 @@ struct vb_conn {
     uint16_t data_bytes;
     uint8_t data[VB_PRIVATE_DATA_MAX]; /* of the request, kept until the route is known */
     struct vb_addr local, remote;
+    struct rc_why why; /* the polling thread's */
 };
 
 /* ---- status.c */
@@ -219,6 +226,8 @@ vb_status_t rc_status_call(int rv);   /* verbs convention: errno, -errno, or -1 
 vb_status_t rc_status_wc(enum ibv_wc_status s);
 /* REJECTED event -> kind and status. status is the event's: an IB reason (> 0) or -errno (iWARP). */
 enum vb_cm_event_kind rc_status_reject(int status, vb_status_t *out);
+const char *rc_status_meaning(int code,
+                              bool is_reject); /* a few words for a person; good until the next call */
 
 /* ---- address.c */
 socklen_t rc_addr_to_sockaddr(const struct vb_addr *a, struct sockaddr_storage *ss); /* 0: no such family */
@@ -299,12 +308,18 @@ vb_status_t rc_qp_up(struct vb_qp *qp, struct rdma_cm_id *id, uint8_t read_in, u
 /* Connect id on a new thread; the private data of param stays the caller's until the end. */
 vb_status_t rc_dial_start(struct vb_cm *cm, struct rdma_cm_id *id, const struct rdma_conn_param *param,
                           struct rc_dial **out);
-bool rc_dial_failed(struct rc_dial *d, vb_status_t *st); /* true: no event of the kernel's will follow */
+bool rc_dial_failed(struct rc_dial *d, int *err); /* true: no event of the kernel's will follow */
 /* The kernel is done with id and QP when it returns; any thread. give_up: do not wait for TCP. */
 void rc_dial_wait(struct rc_dial *d, bool give_up);
 void rc_dial_free(struct rc_dial *d); /* after the wait */
 
+/* ---- why.c */
+void rc_why_event(struct vb_conn *conn, enum rdma_cm_event_type type, int status);
+void rc_why_call(struct vb_conn *conn, const char *call, int err); /* call: static */
+void rc_conn_text(const struct vb_conn *conn, char *out, size_t bytes);
+
 /* ---- cm.c */
+bool rc_conn_is_connecting(const struct vb_conn *conn);
 void rc_cm_ring(struct vb_cm *cm); /* let rc_cm_poll() look at the dials; any thread */
 vb_status_t rc_cm_create(struct vb_backend *be, struct vb_cm **out);
 void rc_cm_destroy(struct vb_cm *cm);

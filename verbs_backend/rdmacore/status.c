@@ -1,6 +1,7 @@
 /* status.c - errno, verbs completion codes and CM reject reasons -> vb_status_t.
  * Layer: verbs_backend/rdmacore. None of those codes leaves this folder. */
 #include <errno.h>
+#include <string.h>
 
 #include "rdmacore.h"
 
@@ -86,6 +87,7 @@ enum {
     REJ_NO_RESOURCES = 3,
     REJ_TIMEOUT = 4,
     REJ_INVALID_SERVICE_ID = 8, /* nobody listens on that port */
+    REJ_STALE_CONNECTION = 10,
     REJ_INSUFFICIENT_RESP_RESOURCES = 27,
     REJ_CONSUMER_DEFINED = 28 /* rdma_reject(), or a request that was destroyed unanswered */
 };
@@ -108,5 +110,22 @@ enum vb_cm_event_kind rc_status_reject(int status, vb_status_t *out)
     default: /* stale connection, path or version: no way to the service, no proof of its absence */
         *out = VB_E_UNREACH;
         return VB_CM_FAILED;
+    }
+}
+
+const char *rc_status_meaning(int code, bool is_reject)
+{
+    if (!is_reject || code < 0)
+        return strerror(code < 0 ? -code : code);
+    switch (code) {
+    case REJ_INVALID_SERVICE_ID: return "nobody listens on that port";
+    case REJ_CONSUMER_DEFINED: return "the peer's consumer refused";
+    case REJ_NO_QP:
+    case REJ_NO_EEC:
+    case REJ_NO_RESOURCES:
+    case REJ_INSUFFICIENT_RESP_RESOURCES: return "the peer has no resources left";
+    case REJ_TIMEOUT: return "the peer waited too long";
+    case REJ_STALE_CONNECTION: return "the peer still has an old connection of that number";
+    default: return "reason of IBTA volume 1, 12.6.7.2";
     }
 }

@@ -117,9 +117,16 @@ static bool send_request(struct vb_conn *c)
     return send_hello(c, &h, SI_MAP_CONNECT, c->out_data, c->out_bytes);
 }
 
-enum got { GOT_ALL, GOT_MORE, GOT_END, GOT_NONSENSE };
+enum got { GOT_ALL, GOT_MORE, GOT_NOTHING };
 
-/* Read on, never beyond the frame: what follows belongs to the QP. GOT_ALL: *h and *data are valid. */
+static enum got nothing(struct vb_conn *c, enum si_why_kind why)
+{
+    si_why_note(c, why);
+    return GOT_NOTHING;
+}
+
+/* Read on, never beyond the frame: what follows belongs to the QP. GOT_ALL: *h and *data are valid. GOT_NOTHING: it has
+ * ended, or is no such frame; that is noted. */
 static enum got read_hello(struct vb_conn *c, bool want_reply, struct mpa_hello *h, const uint8_t **data)
 {
     for (;;) {
@@ -127,16 +134,16 @@ static enum got read_hello(struct vb_conn *c, bool want_reply, struct mpa_hello 
         switch (mpa_hello_decode(c->hello, c->hello_at, want_reply, h, data, &frame)) {
         case MPA_OK: return GOT_ALL;
         case MPA_MORE: break;
-        case MPA_NOT_MPA:
-        case MPA_BAD_LENGTH:
-        case MPA_BAD_REVISION: return GOT_NONSENSE;
+        case MPA_NOT_MPA: return nothing(c, SI_WHY_KEY);
+        case MPA_BAD_LENGTH: return nothing(c, SI_WHY_LENGTH);
+        case MPA_BAD_REVISION: return nothing(c, SI_WHY_REVISION);
         }
         const size_t wanted = frame ? frame : MPA_FIXED_BYTES;
         const struct pal_iov iov = {c->hello + c->hello_at, wanted - c->hello_at};
         switch (pal_socket_recv(c->sock, &iov, 1, &got)) {
         case PAL_NET_OK: c->hello_at += got; break;
         case PAL_NET_AGAIN: return GOT_MORE;
-        default: return GOT_END;
+        default: return nothing(c, SI_WHY_CLOSED);
         }
     }
 }
@@ -149,6 +156,15 @@ static void connect_failed(struct vb_conn *c, enum vb_cm_event_kind kind, vb_sta
     c->state = SI_CONN_DOWN;
     c->deadline_ns = 0;
     si_cm_push(c, kind, st);
+}
+
+static void tcp_failed(struct vb_conn *c, vb_status_t st)
+{
+    if (st == VB_E_TIMEOUT)
+        si_why_note(c, SI_WHY_NO_TCP);
+    else
+        si_why_status(c, st);
+    connect_failed(c, VB_CM_FAILED, st);
 }
 
 /* To the candidate c->candidate, or the next that does not refuse at once. */
@@ -174,15 +190,17 @@ void si_conn_try(struct vb_conn *c)
             return;
         }
         if (st != PAL_NET_REFUSED) {
-            connect_failed(c, VB_CM_FAILED, st == PAL_NET_NOTAVAIL ? VB_E_UNREACH : si_status_net(st));
+            tcp_failed(c, st == PAL_NET_NOTAVAIL ? VB_E_UNREACH : si_status_net(st));
             return;
         }
+        si_why_note(c, SI_WHY_REFUSED);
     }
     connect_failed(c, VB_CM_REJECTED, VB_E_NOSERVICE);
 }
 
-static void not_here(struct vb_conn *c)
+static void not_here(struct vb_conn *c, enum si_why_kind why)
 {
+    si_why_note(c, why);
     c->candidate++;
     si_conn_try(c);
 }
@@ -194,21 +212,22 @@ static void tcp_outcome(struct vb_conn *c)
     if (st == PAL_NET_AGAIN)
         return;
     if (st == PAL_NET_REFUSED || st == PAL_NET_RESET) {
-        not_here(c);
+        not_here(c, st == PAL_NET_REFUSED ? SI_WHY_REFUSED : SI_WHY_CLOSED);
         return;
     }
     if (st != PAL_NET_OK || !pal_socket_addrs(c->sock, &local, &remote)) {
-        connect_failed(c, VB_CM_FAILED, st == PAL_NET_OK ? VB_E_FATAL : si_status_net(st));
+        tcp_failed(c, st == PAL_NET_OK ? VB_E_FATAL : si_status_net(st));
         return;
     }
     if (local.port == remote.port && memcmp(local.ip, remote.ip, sizeof local.ip) == 0) {
-        not_here(c); /* TCP met itself: the port it was given happens to be the one that nobody listens on */
+        /* TCP met itself: the port it was given happens to be the one that nobody listens on */
+        not_here(c, SI_WHY_REFUSED);
         return;
     }
     if (!c->local.port || !c->is_mapped)
         c->local.port = local.port; /* a foreign peer knows only that one */
     if (!send_request(c)) {
-        not_here(c);
+        not_here(c, SI_WHY_CLOSED);
         return;
     }
     c->state = SI_CONN_REPLY;
@@ -252,10 +271,13 @@ static void accepted_by_peer(struct vb_conn *c, const struct mpa_hello *h)
     c->deadline_ns = 0;
     c->state = SI_CONN_UP;
     const vb_status_t st = si_conn_give(c);
-    if (st == VB_OK)
+    if (st == VB_OK) {
+        c->why = (struct si_why){0}; /* other candidates do not matter any more */
         si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
-    else
+    } else {
+        si_why_status(c, st);
         connect_failed(c, VB_CM_FAILED, st);
+    }
 }
 
 static void read_reply(struct vb_conn *c)
@@ -266,16 +288,17 @@ static void read_reply(struct vb_conn *c)
     const enum got got = read_hello(c, true, &h, &data);
     if (got == GOT_MORE)
         return;
-    if (got !=
-        GOT_ALL) { /* something else has that port, or had it: then the service is elsewhere or nowhere */
-        not_here(c);
+    if (got ==
+        GOT_NOTHING) { /* something else has that port, or had it: the service is elsewhere or nowhere */
+        not_here(c, SI_WHY_NOTHING);
         return;
     }
     uint16_t bytes = h.data_bytes;
     if (c->is_mapped) {
-        if (!si_map_decode(data, bytes, &m) || m.kind == SI_MAP_CONNECT || m.kind == SI_MAP_NOT_HERE ||
+        const bool is_map = si_map_decode(data, bytes, &m);
+        if (!is_map || m.kind == SI_MAP_CONNECT || m.kind == SI_MAP_NOT_HERE ||
             (m.kind == SI_MAP_REJECT) != h.is_reject) {
-            not_here(c);
+            not_here(c, is_map && m.kind == SI_MAP_NOT_HERE ? SI_WHY_NOT_HERE : SI_WHY_FOREIGN);
             return;
         }
         data += SI_MAP_BYTES;
@@ -287,10 +310,12 @@ static void read_reply(struct vb_conn *c)
     }
     c->in_bytes = bytes < SI_MAX_DATA ? bytes : SI_MAX_DATA; /* more than any consumer of ours sends: cut */
     memcpy(c->in_data, data, c->in_bytes);
-    if (h.is_reject)
+    if (h.is_reject) {
+        si_why_note(c, SI_WHY_REJECTED);
         connect_failed(c, VB_CM_REJECTED, VB_E_REJECTED);
-    else
+    } else {
         accepted_by_peer(c, &h);
+    }
 }
 
 /* ---- passive ---- */
@@ -324,6 +349,7 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
 /* Refuse somebody of whom nobody above knows. */
 static void turn_away(struct vb_conn *c, enum si_map_kind kind)
 {
+    si_why_turned_away(c);
     (void)si_conn_reply(c, kind, NULL, 0);
     pal_socket_finish(c->sock);
     si_conn_free(c);
@@ -337,7 +363,8 @@ static void read_request(struct vb_conn *c)
     const enum got got = read_hello(c, false, &h, &data);
     if (got == GOT_MORE)
         return;
-    if (got != GOT_ALL) { /* RFC 5044 7.1.1: close, say nothing */
+    if (got == GOT_NOTHING) { /* RFC 5044 7.1.1: close, say nothing */
+        si_why_turned_away(c);
         si_conn_free(c);
         return;
     }
@@ -356,11 +383,14 @@ static void read_request(struct vb_conn *c)
             bytes = (uint16_t)(bytes - SI_MAP_BYTES);
         }
     }
+    if (was_mapped && !c->is_mapped)
+        si_why_note(c, SI_WHY_FOREIGN);
     if (was_mapped && (!c->is_mapped || m.service != c->listener->addr.port)) {
         turn_away(c, SI_MAP_NOT_HERE);
         return;
     }
     if (bytes > SI_MAX_DATA) {
+        si_why_note(c, SI_WHY_DATA);
         turn_away(c, SI_MAP_REJECT);
         return;
     }
@@ -436,9 +466,10 @@ static void closing_step(struct vb_conn *c)
 
 static void begin_close(struct vb_conn *c)
 {
-    if (c->state == SI_CONN_ACCEPTED)
+    if (c->state == SI_CONN_ACCEPTED) {
+        si_why_status(c, VB_E_RESET);            /* unless its time was up: that is noted already */
         si_cm_push(c, VB_CM_FAILED, VB_E_RESET); /* it never stood */
-    else if (c->state != SI_CONN_UP)
+    } else if (c->state != SI_CONN_UP)
         return;
     si_conn_watch(c, 0);
     if (c->saw_eof) {
@@ -495,10 +526,18 @@ void si_conn_event(struct vb_conn *c, unsigned ready)
 void si_conn_expired(struct vb_conn *c)
 {
     switch (c->state) {
-    case SI_CONN_TCP:
-    case SI_CONN_REPLY: connect_failed(c, VB_CM_FAILED, VB_E_TIMEOUT); break;
-    case SI_CONN_HELLO: si_conn_free(c); break;
+    case SI_CONN_TCP: tcp_failed(c, VB_E_TIMEOUT); break;
+    case SI_CONN_REPLY:
+        si_why_note(c, SI_WHY_SILENT);
+        connect_failed(c, VB_CM_FAILED, VB_E_TIMEOUT);
+        break;
+    case SI_CONN_HELLO:
+        si_why_note(c, SI_WHY_SILENT);
+        si_why_turned_away(c);
+        si_conn_free(c);
+        break;
     case SI_CONN_ACCEPTED: /* the peer got our reply and says nothing */
+        si_why_note(c, SI_WHY_UNCONFIRMED);
         si_cm_push(c, VB_CM_FAILED, VB_E_TIMEOUT);
         if (c->qp) {
             pal_mutex_lock(&c->qp->lock);

@@ -382,4 +382,6 @@ const struct vb_ops vb_softiwarp_ops = {
     .conn_accept = si_conn_accept,
     .conn_reject = si_conn_reject,
     .conn_disconnect = si_conn_disconnect,
+    .conn_text = si_conn_text,
+    .listener_text = si_listener_text,
 };

@@ -306,6 +306,36 @@ struct vb_qp {
     struct si_rx rx;
 };
 
+/* ---- why a connection did not come to be (why.c) ---- */
+
+/* In order of what it tells: of several candidate ports the greatest is kept, and of equal ones the first. */
+enum si_why_kind {
+    SI_WHY_NOTHING,
+    SI_WHY_REFUSED,     /* TCP did */
+    SI_WHY_NOT_HERE,    /* a softiwarp listener for another service */
+    SI_WHY_CLOSED,      /* before its request or reply was whole */
+    SI_WHY_KEY,         /* no MPA */
+    SI_WHY_LENGTH,      /* of private data */
+    SI_WHY_REVISION,    /* neither 1 nor 2 */
+    SI_WHY_FOREIGN,     /* MPA, but its private data do not map ports */
+    SI_WHY_DATA,        /* more private data than a consumer may have */
+    SI_WHY_NO_TCP,      /* from here on: what ends the attempt, whatever candidates are left */
+    SI_WHY_SILENT,      /* no request or reply in time */
+    SI_WHY_UNCONFIRMED, /* passive: no first FPDU in time */
+    SI_WHY_REJECTED,
+    SI_WHY_STATUS /* what `status` says */
+};
+
+struct si_why {
+    uint8_t kind;     /* enum si_why_kind */
+    uint8_t status;   /* vb_status_t */
+    uint8_t revision; /* of the peer's frame, once the fixed part was there; likewise length */
+    uint8_t said_bytes;
+    uint16_t length;               /* of its private data */
+    uint16_t tcp_port;             /* active: where */
+    uint8_t said[MPA_FIXED_BYTES]; /* the first bytes of the peer, as they came */
+};
+
 /* ---- connections (cm.c, conn.c) ---- */
 
 enum si_conn_state {
@@ -359,6 +389,8 @@ struct vb_conn {
     size_t hello_at;
     uint8_t out_data[SI_MAX_DATA], in_data[SI_MAX_DATA];
     uint8_t hello[MPA_HELLO_MAX];
+    struct si_why why;
+    unsigned refused; /* candidates that TCP refused */
     /* events that vb_cm_poll() has not returned */
     unsigned pending_count;
     struct si_pending pending[4];
@@ -381,6 +413,9 @@ struct vb_listener {
     pal_socket sock, reserved;
     uint32_t backlog, hellos; /* requests that were not delivered; more are left in TCP */
     bool is_paused;
+    uint32_t turned_away; /* clients nobody above heard of; cm.lock, like the next two */
+    struct si_why last_why;
+    struct vb_addr last_peer;
     uint64_t retry_ns; /* paused because the process had no file for one more; 0 = no */
 };
 
@@ -512,6 +547,11 @@ void si_conn_try(
 vb_status_t si_conn_give(struct vb_conn *c); /* the socket to the QP */
 uint8_t si_depth(uint8_t wanted, uint16_t other);
 
+/* ---- why.c; cm.lock */
+void si_why_note(struct vb_conn *c, enum si_why_kind kind); /* with what the peer said so far: c->hello */
+void si_why_status(struct vb_conn *c, vb_status_t st);
+void si_why_turned_away(struct vb_conn *c); /* tell its listener, if there is anything to tell */
+
 /* ---- Operations of the table, by file. */
 vb_status_t si_pd_create(struct vb_dev *dev, struct vb_pd **out);
 void si_pd_destroy(struct vb_pd *pd);
@@ -554,5 +594,7 @@ vb_status_t si_conn_connect(struct vb_conn *conn, const struct vb_addr *remote,
 vb_status_t si_conn_accept(struct vb_conn *conn, const struct vb_conn_params *p);
 vb_status_t si_conn_reject(struct vb_conn *conn, const void *data, uint16_t data_bytes);
 void si_conn_disconnect(struct vb_conn *conn);
+void si_conn_text(const struct vb_conn *conn, char *out, size_t bytes);
+void si_listener_text(const struct vb_listener *l, char *out, size_t bytes);
 
 #endif

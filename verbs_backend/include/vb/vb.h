@@ -344,4 +344,24 @@ vb_status_t vb_conn_reject(struct vb_conn *conn, const void *data, uint16_t data
  * the backend). The QP is stopped by this. Idempotent. Control. */
 void vb_conn_disconnect(struct vb_conn *conn);
 
+/* ---- why: sentences for a person ---- */
+
+/* For tools and logs, off the data path; programs go by the status alone. What comes out is one sentence without its full
+ * stop, printable ASCII, terminated, cut to `bytes`. Whatever a peer sent stands in it between quotes, bounded, and
+ * escaped as vb_quote() does. Returns the length; 0: there is nothing to tell, or the backend cannot. Control. */
+#define VB_TEXT_BYTES 320 /* enough for every sentence */
+
+/* How the attempt to connect ended, or where it stands while it goes on: what refused it, what the peer sent instead of
+ * what was due. Empty before connecting and once the connection stands. Polling thread. */
+size_t vb_conn_text(const struct vb_conn *conn, char *out, size_t bytes);
+/* How many have come to this listener and were turned away without a VB_CM_REQUEST, and what the last one sent. Empty
+ * when there was none. Any thread. */
+size_t vb_listener_text(const struct vb_listener *l, char *out, size_t bytes);
+/* Why listening at, or opening a device by, this local address failed with `st`, and what to do. */
+size_t vb_local_text(struct vb_backend *be, const struct vb_addr *local, vb_status_t st, char *out,
+                     size_t bytes);
+/* Bytes of a peer, between quotes: printable ones as they are, but for \" and \\; others as \xNN. Behind the closing quote
+ * "..." when not all of them fit. */
+size_t vb_quote(const void *data, size_t data_bytes, char *out, size_t bytes);
+
 #endif
