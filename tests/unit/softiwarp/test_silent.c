@@ -2,180 +2,18 @@
  * with the status that says so, whoever gives one up need not wait, and nobody else is kept waiting.
  * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 1000.
  * With --own-network: what needs the network that ../../support/own_network.sh makes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <sys/resource.h>
 
-#include "pal/socket.h"
-#include "pal/thread.h"
+#include "alone.h"
 #include "pal/time.h"
 #include "softiwarp/mpa.h"
-#include "vb/vb.h"
 
-#define DEADLINE_NS 20000000000ull /* against hangs: twenty times what any of this should take */
 #define FULL_NS                                                                                              \
     300000000u /* loopback answers in microseconds: who waits so long stands before a full queue */
-#define assert_ok(e) assert_int_equal((e), VB_OK)
-
-static struct {
-    struct vb_backend *be;
-    struct vb_dev *dev;
-    struct vb_pd *pd;
-    struct vb_cm *cm;
-    struct vb_cq *cq;
-    struct vb_addr here; /* port 0 */
-    pal_socket raw[64];  /* closed by the teardown */
-    unsigned raws;
-} v;
-
-struct end {
-    struct vb_conn *conn;
-    struct vb_qp *qp;
-};
-
-static const char *own_address = "127.0.0.1";
-
-static int setup(void **state)
-{
-    char why[256];
-    (void)state;
-    if (vb_open("softiwarp", &v.be, why, sizeof why) != VB_OK || !vb_addr_parse(own_address, &v.here) ||
-        vb_dev_open(v.be, &v.here, &v.dev) != VB_OK || vb_pd_create(v.dev, &v.pd) != VB_OK ||
-        vb_cm_create(v.be, &v.cm) != VB_OK || vb_cq_create(v.dev, 64, &v.cq) != VB_OK)
-        return -1;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    while (v.raws > 0)
-        pal_socket_close(v.raw[--v.raws]);
-    vb_cq_destroy(v.cq);
-    vb_cm_destroy(v.cm);
-    vb_pd_destroy(v.pd);
-    vb_dev_close(v.dev);
-    vb_close(v.be);
-    memset(&v, 0, sizeof v);
-    return 0;
-}
-
-/* ---- our side ---- */
-
-static void give_qp(struct end *e)
-{
-    struct vb_qp_caps caps = {.send_wr = 4, .recv_wr = 4, .send_sge = 1, .recv_sge = 1};
-    assert_ok(vb_qp_create(v.pd, v.cq, v.cq, &caps, NULL, &e->qp));
-    assert_ok(vb_conn_bind_qp(e->conn, e->qp));
-}
-
-static struct vb_conn_params params(uint32_t timeout_ms)
-{
-    return (struct vb_conn_params){.read_in = 1, .read_out = 1, .timeout_ms = timeout_ms};
-}
-
-static void start_connect_to(struct end *e, const struct vb_addr *to, uint32_t timeout_ms)
-{
-    const struct vb_conn_params p = params(timeout_ms);
-    assert_ok(vb_conn_create(v.cm, &v.here, e, &e->conn));
-    give_qp(e);
-    assert_ok(vb_conn_connect(e->conn, to, &p));
-}
-
-static void start_connect(struct end *e, uint16_t port, uint32_t timeout_ms)
-{
-    struct vb_addr to = v.here;
-    to.port = port;
-    start_connect_to(e, &to, timeout_ms);
-}
-
-static void drop(struct end *e)
-{
-    vb_qp_destroy(e->qp);
-    vb_conn_destroy(e->conn);
-    *e = (struct end){0};
-}
-
-/* The next event, of anybody; false: none before the deadline. */
-static bool next_event(struct vb_cm_event *ev, uint64_t wait_ns)
-{
-    const uint64_t deadline = pal_now_ns() + wait_ns;
-    const pal_waitable w = vb_cm_waitable(v.cm);
-    while (vb_cm_poll(v.cm, ev) != VB_OK) {
-        const uint64_t now = pal_now_ns();
-        if (now >= deadline)
-            return false;
-        (void)pal_wait(&w, 1, (int)((deadline - now) / 1000000 + 1));
-    }
-    return true;
-}
-
-static void expect(struct vb_cm_event *ev, const struct end *e, enum vb_cm_event_kind kind, vb_status_t st)
-{
-    if (!next_event(ev, DEADLINE_NS))
-        fail_msg("nothing happened");
-    if (ev->kind != kind || ev->status != st)
-        fail_msg("event %d (%s), expected %d (%s)", (int)ev->kind, vb_status_name(ev->status), (int)kind,
-                 vb_status_name(st));
-    if (e)
-        assert_ptr_equal(ev->conn, e->conn);
-}
-
-static void expect_silence(void)
-{
-    struct vb_cm_event ev;
-    if (next_event(&ev, 100000000))
-        fail_msg("event %d (%s) where nothing should be", (int)ev.kind, vb_status_name(ev.status));
-}
-
-/* ---- sockets that are no peer ---- */
-
-static void keep(pal_socket s)
-{
-    assert_true(v.raws < sizeof v.raw / sizeof *v.raw);
-    v.raw[v.raws++] = s;
-}
-
-static pal_socket raw_listen(uint32_t backlog, uint16_t *port)
-{
-    struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}}, got;
-    pal_socket s;
-    assert_int_equal(pal_socket_listen(&at, backlog, &s), PAL_NET_OK);
-    keep(s);
-    assert_true(pal_socket_addrs(s, &got, NULL));
-    *port = got.port;
-    return s;
-}
-
-static pal_socket raw_connect(uint16_t port)
-{
-    const struct pal_socket_tuning plain = {0};
-    struct pal_addr from = {.family = 4, .ip = {127, 0, 0, 1}}, to = from;
-    pal_socket s;
-    to.port = port;
-    assert_int_equal(pal_socket_connect(&from, &to, &plain, &s), PAL_NET_OK);
-    keep(s);
-    return s;
-}
-
-static bool is_connected_within(pal_socket s, uint64_t wait_ns)
-{
-    const uint64_t deadline = pal_now_ns() + wait_ns;
-    enum pal_net st;
-    while ((st = pal_socket_outcome(s)) == PAL_NET_AGAIN && pal_now_ns() < deadline) {
-        struct vb_cm_event ev;
-        assert_true(vb_cm_poll(v.cm, &ev) == VB_E_AGAIN); /* a listener of ours may have to make room */
-        pal_sleep_ms(1);
-    }
-    return st == PAL_NET_OK;
-}
 
 /* A port whose queue of connections is full: who connects now gets no answer from TCP itself. */
 static uint16_t black_hole(void)
@@ -185,28 +23,6 @@ static uint16_t black_hole(void)
     while (is_connected_within(raw_connect(port), FULL_NS)) {
     }
     return port;
-}
-
-static pal_socket raw_accept(pal_socket listener)
-{
-    const struct pal_socket_tuning plain = {0};
-    const uint64_t deadline = pal_now_ns() + DEADLINE_NS;
-    pal_socket s;
-    while (pal_socket_accept(listener, &plain, &s) != PAL_NET_OK) {
-        struct vb_cm_event ev;
-        assert_true(vb_cm_poll(v.cm, &ev) != VB_OK);
-        assert_true(pal_now_ns() < deadline);
-    }
-    keep(s);
-    return s;
-}
-
-static void raw_send(pal_socket s, const void *bytes, size_t n)
-{
-    const struct pal_iov iov = {(void *)(uintptr_t)bytes, n};
-    size_t done;
-    assert_int_equal(pal_socket_send(s, &iov, 1, &done), PAL_NET_OK);
-    assert_int_equal(done, n);
 }
 
 /* ---- connecting to nobody ---- */
@@ -316,7 +132,7 @@ static struct vb_listener *listen_here(uint16_t *port)
 {
     struct vb_listener *l;
     struct vb_addr at;
-    assert_ok(vb_listen(v.cm, &v.here, 64, NULL, &l));
+    assert_ok(vb_listen(me.cm, &me.here, 64, NULL, &l));
     vb_listener_addr(l, &at);
     *port = at.port;
     return l;
@@ -396,9 +212,9 @@ static void a_listener_without_files_waits_and_serves_when_there_are_some(void *
     none = before;
     none.rlim_cur = 3; /* all that are there are open already */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    const pal_waitable w = vb_cm_waitable(v.cm);
+    const pal_waitable w = vb_cm_waitable(me.cm);
     for (const uint64_t end = pal_now_ns() + 1000000000; pal_now_ns() < end; turns++) {
-        assert_true(vb_cm_poll(v.cm, &ev) == VB_E_AGAIN);
+        assert_true(vb_cm_poll(me.cm, &ev) == VB_E_AGAIN);
         (void)pal_wait(&w, 1, 100);
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -473,7 +289,7 @@ int main(int argc, char **argv)
     setenv("WSD_SOFTIWARP_PORTS", "plain", 1);
     setenv("WSD_SOFTIWARP_DEAD_MS", "1000", 1);
     if (argc == 2 && strcmp(argv[1], "--own-network") == 0) {
-        own_address = "10.77.9.1";
+        alone_address = "10.77.9.1";
         return cmocka_run_group_tests_name("silent", own_network, NULL, NULL);
     }
     return cmocka_run_group_tests_name("silent", tests, NULL, NULL);
