@@ -16,7 +16,7 @@ static FILE *sink; /* NULL = stderr; opened once, kept for the life of the proce
 
 void wsd_log_init(void)
 {
-    static const char *const names[] = {"off", "error", "warn", "info", "debug"};
+    static const char *const names[] = {"off", "error", "warn", "notice", "info", "debug"};
     const char *level = getenv("WSD_LOG");
     for (unsigned i = 0; level && i < sizeof names / sizeof names[0]; i++)
         if (strcmp(level, names[i]) == 0)
@@ -28,7 +28,7 @@ void wsd_log_init(void)
 
 void wsd_log_line(enum wsd_log_level level, const char *format, ...)
 {
-    static const char *const tags[] = {"", "error", "warn", "info", "debug"};
+    static const char *const tags[] = {"", "error", "warn", "notice", "info", "debug"};
     int saved = errno;
     char line[512];
     uint64_t now = pal_now_ns();

@@ -85,13 +85,23 @@ int wsd_conn_start(struct wsd_sock *s, const struct vb_addr *to, const struct ws
     return error;
 }
 
+/* The code says what the switch is to do next, not what happened. */
+static void tell_why(const struct wsd_sock *s, int error)
+{
+    char why[VB_TEXT_BYTES] = "";
+    if (wsd_log_threshold < WSD_LOG_LEVEL_NOTICE)
+        return;
+    (void)vb_conn_text(s->conn, why, sizeof why);
+    WSD_LOG_NOTICE("sock=%u event=connect-failed error=%d why=[%s]", s->id, error, why);
+}
+
 void wsd_conn_outcome(struct wsd_sock *s, int error)
 {
     wsd_engine_forget_timer(s);
     if (error && !wsd_sock_move(s, WSD_EV_FAIL))
         return; /* closed meanwhile, or it had an outcome already */
     if (error)
-        WSD_LOG_INFO("sock=%u event=connect-failed error=%d", s->id, error);
+        tell_why(s, error);
     switch ((enum wsd_role)s->role) {
     case WSD_ROLE_SWITCH:
         pal_mutex_lock(&s->lock);

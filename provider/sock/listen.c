@@ -69,6 +69,24 @@ static void drop_request(struct wsd_sock *child, int reason)
     wsd_sock_release(child, WSD_REF_QUEUE);
 }
 
+static void tell_why(const struct wsd_sock *s, vb_status_t st)
+{
+    char why[VB_TEXT_BYTES];
+    if (wsd_log_threshold < WSD_LOG_LEVEL_WARN)
+        return;
+    (void)vb_local_text(wsd_provider.backend, &s->local, st, why, sizeof why);
+    WSD_LOG_WARN("sock=%u event=listen-failed port=%u cause=%s why=[%s]", s->id, s->local.port,
+                 vb_status_name(st), why);
+}
+
+/* Who came to the listener and was no peer; no event told of them. */
+static void tell_turned_away(const struct wsd_sock *s, const struct vb_listener *listener)
+{
+    char text[VB_TEXT_BYTES];
+    if (wsd_log_threshold >= WSD_LOG_LEVEL_NOTICE && vb_listener_text(listener, text, sizeof text) > 0)
+        WSD_LOG_NOTICE("sock=%u event=turned-away text=[%s]", s->id, text);
+}
+
 int wsd_listen_start(struct wsd_sock *s, int backlog)
 {
     uint32_t wanted = clamp_backlog(backlog);
@@ -118,8 +136,7 @@ int wsd_listen_start(struct wsd_sock *s, int backlog)
         wsd_engine_post(s, WSD_WORK_UNLISTEN); /* closed while we were at it */
     if (st != VB_OK) {
         wsd_sock_release(s, WSD_REF_CONN);
-        WSD_LOG_WARN("sock=%u event=listen-failed port=%u cause=%s", s->id, s->local.port,
-                     vb_status_name(st));
+        tell_why(s, st);
         return wsd_error_listen(st);
     }
     return 0;
@@ -187,6 +204,7 @@ void wsd_listen_stop(struct wsd_sock *s)
     pal_mutex_unlock(&s->lock);
     if (!listener)
         return;
+    tell_turned_away(s, listener);
     vb_listener_destroy(listener);
     int reason = gone_reason(s);
     for (;;) {

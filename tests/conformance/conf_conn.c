@@ -117,6 +117,31 @@ static void take_request(struct conf_pair *p)
     assert_ok(vb_conn_bind_qp(p->b.conn, p->b.qp));
 }
 
+/* What is told of an attempt: one line of plain characters that fits, and names the peer; nothing while there is nothing. */
+static void check_told(const struct vb_conn *conn, bool has_failed)
+{
+    char text[VB_TEXT_BYTES], peer[VB_ADDR_TEXT_BYTES];
+    struct vb_addr remote;
+    const size_t n = vb_conn_text(conn, text, sizeof text);
+    assert_int_equal(n, strlen(text));
+    for (size_t i = 0; i < n; i++)
+        assert_true(text[i] >= 0x20 && text[i] < 0x7f);
+    if (!has_failed) {
+        assert_int_equal(n, 0);
+        return;
+    }
+#ifndef WSD_TEST_LOOP /* lacks the operation */
+    vb_conn_addrs(conn, NULL, &remote);
+    if (!strstr(text, vb_addr_text(&remote, peer)))
+        fail_msg("\"%s\" does not name %s", text, peer);
+    print_message("           %s\n", text);
+#else
+    (void)remote;
+    (void)peer;
+    assert_int_equal(n, 0);
+#endif
+}
+
 static void connecting_where_nobody_listens_is_refused_as_no_service(void **state)
 {
     struct conf_pair *p = *state;
@@ -130,6 +155,7 @@ static void connecting_where_nobody_listens_is_refused_as_no_service(void **stat
     for (unsigned i = 0; i < ev.data_bytes; i++)
         assert_int_equal(ev.data[i], 0); /* nobody wrote any */
     assert_ptr_equal(ev.context, &p->a);
+    check_told(p->a.conn, true);
     conf_no_event(p->a.conn);
 }
 
@@ -172,6 +198,7 @@ static void connecting_to_an_address_without_a_host_fails_as_unreachable(void **
     }
     print_message("           no host: %s\n", vb_status_name(st));
     assert_true(st == VB_E_UNREACH || st == VB_E_TIMEOUT);
+    check_told(p->a.conn, true);
 }
 
 static void addresses_and_contexts_are_those_of_the_connection(void **state)
@@ -289,7 +316,17 @@ static void a_rejection_carries_private_data_and_is_told_from_no_service(void **
     assert_int_equal(ev.status, VB_E_REJECTED);
     assert_true(ev.data_bytes >= g.caps.max_reject_data);
     assert_memory_equal(ev.data, data, g.caps.max_reject_data);
+    check_told(p->a.conn, true);
     conf_no_event(p->a.conn);
+}
+
+static void a_connection_that_stands_has_no_failure_to_tell(void **state)
+{
+    struct conf_pair *p = *state;
+    char text[VB_TEXT_BYTES];
+    check_told(p->a.conn, false);
+    check_told(p->b.conn, false);
+    assert_int_equal(vb_listener_text(p->listener, text, sizeof text), 0);
 }
 
 static void a_request_that_is_destroyed_unanswered_is_rejected(void **state)
@@ -654,6 +691,7 @@ static const struct CMUnitTest tests[] = {
     CONF_TEST_BARE(private_data_beyond_the_limit_is_refused),
     CONF_TEST_BARE(read_depths_are_lowered_to_what_both_ends_want),
     CONF_TEST_BARE(a_rejection_carries_private_data_and_is_told_from_no_service),
+    CONF_TEST(a_connection_that_stands_has_no_failure_to_tell),
     CONF_TEST_BARE(a_request_that_is_destroyed_unanswered_is_rejected),
     CONF_TEST_BARE(accepting_a_withdrawn_request_fails_or_ends_soon),
     CONF_TEST_BARE(a_request_outlives_the_listener_it_came_to),
