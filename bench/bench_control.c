@@ -15,6 +15,30 @@
 
 /* --- sockets -------------------------------------------------------------------------------------------- */
 
+/* Binding tells, whoever the device belongs to; what the backend serves of it turns out later. */
+bool bench_control_owns(const char *address, struct bench_error *err)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct vb_addr a;
+
+    if (!vb_addr_parse(address, &a))
+        return bench_fail(err, "--addr %s is no IP address", address);
+    memcpy(&four.sin_addr, a.ip, sizeof four.sin_addr);
+    memcpy(&six.sin6_addr, a.ip, sizeof six.sin6_addr);
+    six.sin6_scope_id = a.scope;
+    bool is_six = a.family == VB_AF_IPV6;
+    int fd = socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    bool is_foreign = bind(fd, is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four,
+                           is_six ? sizeof six : sizeof four) != 0 &&
+                      errno == EADDRNOTAVAIL;
+    (void)close(fd);
+    return !is_foreign ||
+           bench_fail(err, "--addr %s is no address of this machine: name one of its own", address);
+}
+
 int bench_control_listen(uint16_t port, struct bench_error *err)
 {
     struct sockaddr_in6 any = {
@@ -36,7 +60,15 @@ int bench_control_listen(uint16_t port, struct bench_error *err)
     }
     if (is_bound && listen(fd, 4) == 0)
         return fd;
-    (void)bench_fail(err, "cannot listen on control port %u: %s (another --port?)", port, strerror(errno));
+    if (errno == EADDRINUSE)
+        (void)bench_fail(
+            err,
+            "cannot listen on control port %u: it is in use, something on this machine listens there "
+            "already; take another --port, or end what has this one",
+            port);
+    else
+        (void)bench_fail(err, "cannot listen on control port %u: %s (another --port?)", port,
+                         strerror(errno));
     if (fd >= 0)
         (void)close(fd);
     return -1;
@@ -130,6 +162,7 @@ void bench_control_init(struct bench_control *c, int fd, uint32_t timeout_ms, st
     c->fd = fd;
     c->timeout_ms = timeout_ms;
     c->err = err;
+    c->has_heard = false;
 }
 
 void bench_control_close(struct bench_control *c)
@@ -140,6 +173,12 @@ void bench_control_close(struct bench_control *c)
 }
 
 /* --- bytes with a deadline ------------------------------------------------------------------------------ */
+
+/* Nothing that came so far proves what it is. */
+static const char *doubt(const struct bench_control *c)
+{
+    return c->has_heard ? "" : ": is it a wsdbench? check host and port";
+}
 
 static bool wait_for(const struct bench_control *c, short events, uint64_t deadline_ns)
 {
@@ -155,8 +194,8 @@ static bool wait_for(const struct bench_control *c, short events, uint64_t deadl
         if (ready < 0 && errno != EINTR)
             return bench_fail(c->err, "waiting on the control channel: %s", strerror(errno));
         if (ready == 0 && left_ms == 0)
-            return bench_fail(c->err, "the peer was silent on the control channel for %u s (--timeout)",
-                              c->timeout_ms / 1000);
+            return bench_fail(c->err, "the peer was silent on the control channel for %u s (--timeout)%s",
+                              c->timeout_ms / 1000, doubt(c));
     }
 }
 
@@ -184,23 +223,68 @@ static bool send_all(struct bench_control *c, const uint8_t *data, size_t bytes)
     return true;
 }
 
+/* At least one byte; 0: none will come, and err says why. */
+static size_t receive_some(struct bench_control *c, uint8_t *data, size_t bytes, uint64_t deadline_ns)
+{
+    for (;;) {
+        ssize_t n = recv(c->fd, data, bytes, MSG_DONTWAIT);
+
+        if (n > 0)
+            return (size_t)n;
+        if (n == 0) {
+            (void)bench_fail(c->err,
+                             "the peer closed the control channel before it was done; see its messages%s",
+                             doubt(c));
+            return 0;
+        }
+        if (!is_transient()) {
+            (void)bench_fail(c->err, "the peer is gone (control channel: %s)%s", strerror(errno), doubt(c));
+            return 0;
+        }
+        if (!wait_for(c, POLLIN, deadline_ns))
+            return 0;
+    }
+}
+
 static bool receive_all(struct bench_control *c, uint8_t *data, size_t bytes, uint64_t deadline_ns)
 {
     while (bytes > 0) {
-        ssize_t n = recv(c->fd, data, bytes, MSG_DONTWAIT);
+        size_t n = receive_some(c, data, bytes, deadline_ns);
 
-        if (n > 0) {
-            data += n;
-            bytes -= (size_t)n;
-        } else if (n == 0) {
-            return bench_fail(c->err,
-                              "the peer closed the control channel before it was done; see its messages");
-        } else if (!is_transient()) {
-            return bench_fail(c->err, "the peer is gone (control channel: %s)", strerror(errno));
-        } else if (!wait_for(c, POLLIN, deadline_ns)) {
+        if (n == 0)
             return false;
-        }
+        data += n;
+        bytes -= n;
     }
+    return true;
+}
+
+/* It speaks something else. What is there already of it helps to tell what. */
+static bool name_stranger(struct bench_control *c, const uint8_t *head, size_t bytes)
+{
+    uint8_t said[48];
+    ssize_t more;
+
+    memcpy(said, head, bytes);
+    more = recv(c->fd, said + bytes, sizeof said - bytes, MSG_DONTWAIT);
+    return bench_fail_stranger(c->err, said, more > 0 ? bytes + (size_t)more : bytes);
+}
+
+/* Looked at as it comes: a stranger may never send as much as a header has. */
+static bool receive_head(struct bench_control *c, uint8_t head[BENCH_HEADER_BYTES], uint64_t deadline_ns)
+{
+    size_t got = 0;
+
+    while (got < BENCH_HEADER_BYTES) {
+        size_t n = receive_some(c, head + got, BENCH_HEADER_BYTES - got, deadline_ns);
+
+        if (n == 0)
+            return false;
+        got += n;
+        if (!bench_is_ours(head, got))
+            return name_stranger(c, head, got);
+    }
+    c->has_heard = true;
     return true;
 }
 
@@ -223,7 +307,7 @@ bool bench_control_send(struct bench_control *c, enum bench_message_type type, c
 void bench_control_send_error(struct bench_control *c)
 {
     struct bench_error ignored = {{0}};
-    struct bench_control quiet = {c->fd, 1000, &ignored};
+    struct bench_control quiet = {.fd = c->fd, .timeout_ms = 1000, .err = &ignored};
 
     if (c->fd >= 0)
         (void)bench_control_send(&quiet, BENCH_MSG_ERROR, (const uint8_t *)c->err->text,
@@ -245,7 +329,7 @@ bool bench_control_receive(struct bench_control *c, enum bench_message_type *typ
     uint8_t head[BENCH_HEADER_BYTES];
     struct bench_header h = {0};
 
-    if (!receive_all(c, head, sizeof head, deadline) || !bench_header_decode(head, &h, c->err) ||
+    if (!receive_head(c, head, deadline) || !bench_header_decode(head, &h, c->err) ||
         !receive_all(c, body, h.bytes, deadline))
         return false;
     if (h.type == BENCH_MSG_ERROR)

@@ -18,8 +18,11 @@ struct bench_control {
     int fd;
     uint32_t timeout_ms;     /* for each message */
     struct bench_error *err; /* borrowed; where failures of this end go */
+    bool has_heard;          /* the peer has proved to be a wsdbench */
 };
 
+/* Is it an address of this machine, as --addr must be? False and a sentence only when the system says that it is none. */
+bool bench_control_owns(const char *address, struct bench_error *err);
 /* Server: a listening TCP socket on all addresses. Returns -1 and a sentence on failure. */
 int bench_control_listen(uint16_t port, struct bench_error *err);
 /* Waits for a client without limit. Returns the connection or -1. */

@@ -31,3 +31,13 @@ bool bench_fail_in(struct bench_error *err, const char *format, ...)
     (void)snprintf(err->text + used, sizeof err->text - used, ": %s", cause);
     return false;
 }
+
+void bench_add(struct bench_error *err, const char *format, ...)
+{
+    size_t used = strlen(err->text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(err->text + used, sizeof err->text - used, format, args);
+    va_end(args);
+}

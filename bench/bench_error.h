@@ -17,4 +17,7 @@ bool bench_fail(struct bench_error *err, const char *format, ...) __attribute__(
 /* Put "while doing this: " before the sentence that is there. Always returns false. */
 bool bench_fail_in(struct bench_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Put more behind the sentence that is there. */
+void bench_add(struct bench_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

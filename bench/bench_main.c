@@ -117,9 +117,13 @@ static int fork_both(const struct bench_options *o)
 static int serve(const struct bench_options *o)
 {
     struct bench_error err = {{0}};
-    int listener = bench_control_listen(o->port, &err);
+    int listener;
     int status = 0;
 
+    if (o->addr[0] != '\0' &&
+        !bench_control_owns(o->addr, &err)) /* else it would turn out with the first client */
+        return complain(&err);
+    listener = bench_control_listen(o->port, &err);
     if (listener < 0)
         return complain(&err);
     fprintf(stderr, "wsdbench: serving on control port %u; end with Ctrl-C\n", o->port);

@@ -21,6 +21,26 @@ static bool fail_status(struct raw_layer *l, const char *what, const struct vb_a
                       vb_status_name(st));
 }
 
+static bool fail_local(struct raw_layer *l, const char *what, vb_status_t st)
+{
+    char why[VB_TEXT_BYTES];
+
+    (void)vb_local_text(l->be, &l->local, st, why, sizeof why);
+    return bench_fail(l->err, "%s failed: %s (%s)", what, why, vb_status_name(st));
+}
+
+/* What the backend knows of the attempt says more than its status. */
+static bool fail_conn(struct raw_ep *r, const char *what, const struct vb_addr *on, vb_status_t st)
+{
+    char why[VB_TEXT_BYTES];
+    char text[VB_ADDR_TEXT_BYTES];
+
+    if (vb_conn_text(r->conn, why, sizeof why) == 0)
+        return fail_status(r->layer, what, on, st);
+    return bench_fail(r->layer->err, "%s %s with %s failed: %s (%s)", what, vb_addr_text(on, text),
+                      r->layer->caps.device, why, vb_status_name(st));
+}
+
 /* --- opening -------------------------------------------------------------------------------------------- */
 
 static bool choose_address(struct raw_layer *l, const struct bench_layer_config *c)
@@ -57,7 +77,7 @@ static bool open_device(struct raw_layer *l)
     }
     if (st == VB_OK)
         st = vb_cm_create(l->be, &l->cm);
-    return st == VB_OK || fail_status(l, "opening the device of", &l->local, st);
+    return st == VB_OK || fail_local(l, "opening the device", st);
 }
 
 static void raw_close(struct bench_layer *layer)
@@ -201,9 +221,9 @@ static bool wait_established(struct raw_ep *r, const struct vb_addr *remote, uin
 
     while (!r->is_established) {
         if (r->is_refused || r->is_disconnected)
-            return fail_status(r->layer, "connecting to", remote, r->why);
+            return fail_conn(r, "connecting to", remote, r->why);
         if (pal_now_ns() >= deadline)
-            return fail_status(r->layer, "connecting to", remote, VB_E_TIMEOUT);
+            return fail_conn(r, "connecting to", remote, VB_E_TIMEOUT);
         if (!pump(r->layer, 50, NULL))
             return false;
     }
@@ -232,7 +252,7 @@ static bool raw_connect(struct bench_layer *layer, const struct bench_ep_config 
     if (st == VB_OK)
         st = vb_conn_connect(r->conn, remote, &p);
     if (st != VB_OK)
-        (void)fail_status(l, "connecting to", remote, st);
+        (void)fail_conn(r, "connecting to", remote, st);
     if (st != VB_OK || !wait_established(r, remote, timeout_ms)) {
         raw_ep_destroy(r);
         return false;
@@ -276,6 +296,17 @@ static bool answer(struct raw_layer *l, const struct bench_ep_config *c, struct 
     return true;
 }
 
+/* Those who came and were no peers are worth a word: the client may be one of them. */
+static bool fail_accept(struct raw_layer *l, uint32_t timeout_ms)
+{
+    char text[VB_TEXT_BYTES];
+    size_t n = vb_listener_text(l->listener, text, sizeof text);
+
+    return bench_fail(l->err,
+                      "no connection arrived within %u s: can the client reach this RDMA address?%s%s",
+                      timeout_ms / 1000, n > 0 ? " But " : "", text);
+}
+
 static bool raw_accept(struct bench_layer *layer, const struct bench_ep_config *c, uint32_t timeout_ms,
                        struct bench_ep **out)
 {
@@ -285,9 +316,7 @@ static bool raw_accept(struct bench_layer *layer, const struct bench_ep_config *
 
     while (l->request_count == 0) {
         if (pal_now_ns() >= deadline)
-            return bench_fail(l->err,
-                              "no connection arrived within %u s: can the client reach this RDMA address?",
-                              timeout_ms / 1000);
+            return fail_accept(l, timeout_ms);
         if (!pump(l, 50, NULL) || !bench_control_alive(l->control))
             return false;
     }
@@ -307,7 +336,7 @@ static bool raw_listen(struct bench_layer *layer, struct vb_addr *out)
     vb_status_t st = vb_listen(l->cm, &l->local, 128, NULL, &l->listener);
 
     if (st != VB_OK)
-        return fail_status(l, "listening on", &l->local, st);
+        return fail_local(l, "listening", st);
     vb_listener_addr(l->listener, out);
     return true;
 }

@@ -18,6 +18,7 @@ struct san_layer {
     struct sw_listener *listener;
     WSD_SOCKADDR_IN local; /* port 0 */
     struct bench_device device;
+    char trouble[VB_TEXT_BYTES]; /* with the local address, in the backend's words; empty: none */
 };
 
 struct san_tx {

@@ -74,6 +74,7 @@ static void look_at_device(struct san_layer *l, const struct bench_options *o)
     struct vb_addr local;
     struct vb_caps caps;
     char why[512];
+    vb_status_t st;
 
     to_vb(&l->local, &local);
     memset(&l->device, 0, sizeof l->device);
@@ -83,7 +84,10 @@ static void look_at_device(struct san_layer *l, const struct bench_options *o)
     (void)vb_addr_text(&local, l->device.address);
     if (!bench_backend_open(o, &l->device, &be, why, sizeof why))
         return;
-    if (vb_dev_open(be, &local, &dev) == VB_OK) {
+    st = vb_dev_open(be, &local, &dev);
+    if (st != VB_OK)
+        (void)vb_local_text(be, &local, st, l->trouble, sizeof l->trouble);
+    if (st == VB_OK) {
         vb_dev_caps(dev, &caps);
         memcpy(l->device.device, caps.device, sizeof l->device.device - 1);
         memcpy(l->device.transport, caps.transport, sizeof l->device.transport - 1);
@@ -134,6 +138,7 @@ static bool san_open(const struct bench_layer_config *c, struct bench_layer **ou
     layer->san.err = c->control->err;
     if (c->options->backend[0] != '\0')
         (void)setenv("WSD_BACKEND", c->options->backend, 1);
+    (void)setenv("WSD_LOG", "notice", 0); /* warnings as ever, and why connecting failed */
     code = sw_load(path, NULL, &layer->san.provider, why, sizeof why);
     if (code != 0) {
         (void)bench_fail(c->control->err, "cannot load the provider: %s%s", why, device_trouble(c->options));
@@ -155,8 +160,22 @@ static bool fail_code(struct san_layer *l, const char *what, const WSD_SOCKADDR_
 {
     char text[32];
 
-    return bench_fail(l->err, "%s %s through the SAN provider failed: %s (%d)", what,
-                      sw_format_address(on, text, sizeof text), sw_error_name(code), code);
+    return bench_fail(l->err, "%s %s through the SAN provider failed: %s (%d)%s%s", what,
+                      sw_format_address(on, text, sizeof text), sw_error_name(code), code,
+                      l->trouble[0] != '\0' ? ": " : "", l->trouble);
+}
+
+/* A code is all that the WSP functions give. The reason is an event in the provider's log, which san_open() turned on. */
+static bool fail_connect(struct san_layer *l, const WSD_SOCKADDR_IN *to, int code)
+{
+    const char *level = getenv("WSD_LOG");
+    const char *file = getenv("WSD_LOG_FILE");
+
+    (void)fail_code(l, "connecting to", to, code);
+    if (l->trouble[0] == '\0' && level != NULL && strcmp(level, "notice") == 0)
+        bench_add(l->err, "; event=connect-failed in %s says why",
+                  file != NULL && file[0] != '\0' ? file : "the provider's line above");
+    return false;
 }
 
 /* --- connections ---------------------------------------------------------------------------------------- */
@@ -178,7 +197,7 @@ static bool san_connect(struct bench_layer *layer, const struct bench_ep_config 
     params.notify = &notify;
     code = sw_connect(l->provider, &l->local, &to, timeout_ms, &params, &s->companion, NULL);
     if (code != 0)
-        (void)fail_code(l, "connecting to", &to, code);
+        (void)fail_connect(l, &to, code);
     if (code != 0 || !san_ep_start(s, true, timeout_ms)) {
         san_ep_close(&s->ep);
         return false;

@@ -93,6 +93,20 @@ static bool is_complete(const struct reader *r)
 
 /* --- frames --------------------------------------------------------------------------------------------- */
 
+bool bench_is_ours(const uint8_t *in, size_t bytes)
+{
+    return memcmp(in, magic, bytes < sizeof magic ? bytes : sizeof magic) == 0;
+}
+
+bool bench_fail_stranger(struct bench_error *err, const uint8_t *said, size_t bytes)
+{
+    char quoted[256];
+
+    (void)vb_quote(said, bytes, quoted, sizeof quoted);
+    return bench_fail(
+        err, "the other end of the control channel is no wsdbench: it sent %s; check host and port", quoted);
+}
+
 void bench_header_encode(const struct bench_header *h, uint8_t out[BENCH_HEADER_BYTES])
 {
     struct writer w = {out};
@@ -108,8 +122,8 @@ bool bench_header_decode(const uint8_t in[BENCH_HEADER_BYTES], struct bench_head
 {
     struct reader r = {in + sizeof magic, BENCH_HEADER_BYTES - sizeof magic, false};
 
-    if (memcmp(in, magic, sizeof magic) != 0)
-        return bench_fail(err, "what answers on the control port is no wsdbench: check host and port");
+    if (!bench_is_ours(in, BENCH_HEADER_BYTES))
+        return bench_fail_stranger(err, in, BENCH_HEADER_BYTES);
     out->version = (uint16_t)get(&r, 2);
     out->type = (uint16_t)get(&r, 2);
     out->bytes = (uint32_t)get(&r, 4);

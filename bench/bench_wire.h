@@ -71,6 +71,10 @@ struct bench_done {
 /* Each encoder writes a body (at most BENCH_BODY_MAX bytes) and returns its length. Each decoder accepts
  * exactly what the encoder
  * writes: right length, every value in range; otherwise false and *out is undefined. */
+/* Do the first bytes of a header, as far as they are there, begin ours? */
+bool bench_is_ours(const uint8_t *in, size_t bytes);
+/* The sentence about a peer that speaks something else, with what it sent. Always returns false. */
+bool bench_fail_stranger(struct bench_error *err, const uint8_t *said, size_t bytes);
 void bench_header_encode(const struct bench_header *h, uint8_t out[BENCH_HEADER_BYTES]);
 bool bench_header_decode(const uint8_t in[BENCH_HEADER_BYTES], struct bench_header *out,
                          struct bench_error *err);

@@ -115,6 +115,8 @@ enum vb_cm_event_kind rc_status_reject(int status, vb_status_t *out)
 
 const char *rc_status_meaning(int code, bool is_reject)
 {
+    if (is_reject && code == -ECONNRESET)
+        return "the MPA reply refuses, or the peer closed TCP instead";
     if (!is_reject || code < 0)
         return strerror(code < 0 ? -code : code);
     switch (code) {

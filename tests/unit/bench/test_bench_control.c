@@ -123,7 +123,39 @@ static void nonsense_is_refused(void **state)
 
     peer_sends(f, "GET / HTTP/1.0\r\n\r\n", 18);
     assert_false(receive(f));
-    assert_non_null(strstr(f->err.text, "no wsdbench"));
+    assert_non_null(strstr(f->err.text, "no wsdbench: it sent \"GET / HTTP/1.0\\x0d\\x0a\\x0d\\x0a\""));
+}
+
+/* The first byte that cannot be ours is enough: nobody waits for the rest of a header. */
+static void a_stranger_is_named_by_what_it_has_sent_so_far(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t flood[300];
+
+    f->ours.timeout_ms = 20000;
+    peer_sends(f, "W\033", 2);
+    assert_false(receive(f));
+    assert_non_null(strstr(f->err.text, "it sent \"W\\x1b\"; check host and port"));
+    memset(flood, 0xFF, sizeof flood);
+    peer_sends(f, flood, sizeof flood);
+    f->err.text[0] = '\0';
+    assert_false(receive(f));
+    assert_non_null(strstr(f->err.text, "\\xff\\xff"));
+    assert_true(strlen(f->err.text) < 400);
+}
+
+static void only_who_has_never_spoken_our_language_is_doubted(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(receive(f));
+    assert_non_null(strstr(f->err.text, "is it a wsdbench?"));
+    peer_sends_frame(f, BENCH_WIRE_VERSION, BENCH_MSG_GO, 0, 0);
+    assert_true(receive(f));
+    f->err.text[0] = '\0';
+    assert_false(receive(f));
+    assert_non_null(strstr(f->err.text, "silent"));
+    assert_null(strstr(f->err.text, "is it a wsdbench?"));
 }
 
 static void a_body_that_is_too_long_is_refused_before_it_is_read(void **state)
@@ -220,6 +252,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(half_a_message_ends_with_the_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_channel_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nonsense_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stranger_is_named_by_what_it_has_sent_so_far, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_who_has_never_spoken_our_language_is_doubted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_body_that_is_too_long_is_refused_before_it_is_read, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(another_message_than_expected_is_refused, set_up, tear_down),
