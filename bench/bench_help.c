@@ -54,6 +54,8 @@ const char bench_help_text[] =
     "  --server             wait for clients; --once: for one. --port P: of the control channel (18530)\n"
     "  --connect HOST[:P]   measure against a server; options, keys and results travel over TCP.\n"
     "                       There is no authentication: serve in a network you trust\n"
+    "  --pin CLIENT,SERVER  keep the client and the server each on one processor, by number; the threads of a\n"
+    "                       provider stay with them (default: where the system puts them)\n"
     "  --timeout S          give up after this long without progress (20)\n"
     "\n"
     "output\n"

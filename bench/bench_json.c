@@ -75,6 +75,9 @@ static void put_environment(FILE *f, const struct bench_report *r)
     cpu_model(text, sizeof text, u.machine);
     put_member(f, "    ", "cpu", text, ",\n");
     fprintf(f, "    \"cpus\": %ld,\n", sysconf(_SC_NPROCESSORS_ONLN));
+    if (r->options->pin[0] >= 0)
+        fprintf(f, "    \"pinned\": {\"client\": %d, \"server\": %d},\n", r->options->pin[0],
+                r->options->pin[1]);
     (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &when));
     put_member(f, "    ", "date", text, "\n  },\n");
 }

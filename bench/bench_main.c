@@ -1,5 +1,6 @@
 /* bench_main.c - wsdbench: subcommands, and who is client and who is server. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,19 @@ static void raise_limits(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_MEMLOCK, &limit);
     }
+}
+
+/* --pin: before any thread starts, they inherit it. */
+static bool stay_on(int cpu, struct bench_error *err)
+{
+    cpu_set_t set;
+
+    if (cpu < 0)
+        return true;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0 ||
+           bench_fail(err, "--pin: cannot run on processor %d: %s", cpu, strerror(errno));
 }
 
 static int run_client(const struct bench_options *o, int fd)
@@ -94,6 +108,8 @@ static int fork_both(const struct bench_options *o)
     int status;
     pid_t child;
 
+    if (!stay_on(o->pin[1], &err) || !stay_on(o->pin[0], &err)) /* both are there: the forked one is silent */
+        return complain(&err);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         (void)bench_fail(&err, "cannot make a socket pair: %s", strerror(errno));
         return complain(&err);
@@ -106,7 +122,7 @@ static int fork_both(const struct bench_options *o)
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         (void)close(pair[0]);
-        flush_and_leave(run_server(o, pair[1], false));
+        flush_and_leave(stay_on(o->pin[1], &err) ? run_server(o, pair[1], false) : 1);
     }
     (void)close(pair[1]);
     status = run_client(o, pair[0]);
@@ -124,7 +140,7 @@ static int serve(const struct bench_options *o)
         !bench_control_owns(o->addr, &err)) /* else it would turn out with the first client */
         return complain(&err);
     listener = bench_control_listen(o->port, &err);
-    if (listener < 0)
+    if (listener < 0 || !stay_on(o->pin[1], &err))
         return complain(&err);
     fprintf(stderr, "wsdbench: serving on control port %u; end with Ctrl-C\n", o->port);
     do {
@@ -153,7 +169,7 @@ static int connect_to(const struct bench_options *o)
     struct bench_error err = {{0}};
     int fd = bench_control_connect(o->host, o->port, o->test.timeout_s * 1000, &err);
 
-    return fd < 0 ? complain(&err) : run_client(o, fd);
+    return fd < 0 || !stay_on(o->pin[0], &err) ? complain(&err) : run_client(o, fd);
 }
 
 int main(int argc, char *argv[])

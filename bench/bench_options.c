@@ -171,6 +171,20 @@ static bool parse_host(const char *value, struct bench_options *o)
     return true;
 }
 
+/* CLIENT,SERVER */
+static bool parse_pin(const char *value, struct bench_options *o)
+{
+    uint32_t client, server;
+    const char *end;
+
+    if (!parse_size(value, &end, &client) || *end != ',' || client > BENCH_CPU_MAX ||
+        !parse_number(end + 1, 0, BENCH_CPU_MAX, &server))
+        return false;
+    o->pin[0] = (int)client;
+    o->pin[1] = (int)server;
+    return true;
+}
+
 /* --- the table of options ------------------------------------------------------------------------------- */
 
 enum option_id {
@@ -192,6 +206,7 @@ enum option_id {
     OPT_ADDR,
     OPT_BACKEND,
     OPT_PROVIDER,
+    OPT_PIN,
     OPT_IDLE,
     OPT_RSS,
     OPT_VERIFY,
@@ -230,6 +245,7 @@ static const struct option_row option_rows[] = {
     {"addr", OPT_ADDR, true, "an IP address of this machine"},
     {"backend", OPT_BACKEND, true, "NAME[+HOOK[=ARG]]..."},
     {"provider", OPT_PROVIDER, true, "a library file"},
+    {"pin", OPT_PIN, true, "CLIENT,SERVER: numbers of processors"},
     {"idle", OPT_IDLE, true, "0 to 20000"},
     {"rss", OPT_RSS, false, ""},
     {"verify", OPT_VERIFY, false, ""},
@@ -270,6 +286,7 @@ static bool set_option(struct bench_options *o, enum option_id id, const char *v
     case OPT_ADDR: return copy_text(o->addr, sizeof o->addr, value);
     case OPT_BACKEND: return copy_text(o->backend, sizeof o->backend, value);
     case OPT_PROVIDER: return copy_text(o->provider, sizeof o->provider, value);
+    case OPT_PIN: return parse_pin(value, o);
     case OPT_IDLE: return parse_number(value, 0, BENCH_IDLE_MAX, &t->idle);
     case OPT_RSS: t->rss = true; return true;
     case OPT_VERIFY: t->verify = true; return true;
@@ -324,6 +341,7 @@ static void set_defaults(struct bench_options *o, uint8_t command)
     o->test.cq_mod = 1;
     o->test.timeout_s = 20;
     o->port = BENCH_PORT;
+    o->pin[0] = o->pin[1] = -1;
 }
 
 static bool check_ranges(const struct bench_test *t)

@@ -72,6 +72,11 @@ static void every_option_arrives(void **state)
     assert_string_equal(o.host, "h");
     assert_int_equal(o.port, 99);
     assert_int_equal(o.role, BENCH_CLIENT);
+    assert_int_equal(o.pin[0], -1);
+    assert_int_equal(o.pin[1], -1);
+    assert_int_equal(parse("lat --pin 3,12"), BENCH_PARSED);
+    assert_int_equal(o.pin[0], 3);
+    assert_int_equal(o.pin[1], 12);
     assert_false(o.test.same_memory);
     assert_int_equal(parse("bw --same-memory"), BENCH_PARSED);
     assert_true(o.test.same_memory);
