@@ -80,7 +80,7 @@ vb_status_t wsd_device_take_shard(struct wsd_device *d, uint32_t completions, st
         if (depth < completions)
             depth = completions;
         struct wsd_shard *s;
-        st = wsd_shard_create(d->dev, depth, &s);
+        st = wsd_shard_create(d->dev, &d->caps, depth, &s);
         if (st == VB_OK) {
             s->reserved = completions;
             pal_mutex_lock(&d->lock);

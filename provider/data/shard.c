@@ -168,7 +168,10 @@ static void sleeper_main(void *arg)
         wsd_shard_deliver(s, NULL);
         uint32_t ready = pal_wait(waits, 2, s->arm_failed ? ARM_RETRY_MS : -1);
         atomic_store(&s->sleeper, s->round | SLEEPER_RUNNING);
-        s->must_ack |= ready & 1;
+        if ((ready & 1) && s->acks_first)
+            vb_cq_ack(s->cq);
+        else
+            s->must_ack |= ready & 1;
         if (ready & 2)
             pal_wakeup_clear(s->wake);
     }
@@ -252,7 +255,8 @@ static void set_cq(struct wsd_shard *s, struct vb_cq *cq)
     pal_lock_give(&s->poll_lock);
 }
 
-vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shard **out)
+vb_status_t wsd_shard_create(struct vb_dev *dev, const struct vb_caps *caps, uint32_t depth,
+                             struct wsd_shard **out)
 {
     struct wsd_shard *s = take();
     struct vb_cq *cq;
@@ -260,6 +264,7 @@ vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shar
         return VB_E_NOMEM;
     s->next = NULL;
     s->capacity = depth;
+    s->acks_first = (caps->flags & VB_CAP_ACK_FIRST) != 0;
     s->reserved = 0;
     s->ready_head = NULL;
     s->ready_tail = &s->ready_head;

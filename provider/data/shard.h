@@ -48,6 +48,7 @@ struct wsd_shard {
     _Atomic(uint32_t) sleeper;
     uint32_t round;  /* sleeper only */
     bool arm_failed; /* sleeper only */
+    bool acks_first; /* const: VB_CAP_ACK_FIRST */
     bool must_ack;   /* sleeper only: a notification was seen and not consumed yet */
     pal_atomic_bool stop;
     pal_atomic_bool dead; /* the CQ has failed */
@@ -60,7 +61,8 @@ struct wsd_shard {
     struct pal_thread *thread;
 };
 
-vb_status_t wsd_shard_create(struct vb_dev *dev, uint32_t depth, struct wsd_shard **out);
+vb_status_t wsd_shard_create(struct vb_dev *dev, const struct vb_caps *caps, uint32_t depth,
+                             struct wsd_shard **out);
 void wsd_shard_destroy(struct wsd_shard *s); /* joins the thread; nothing may be outstanding */
 
 /* Take completions. must: wait for another harvester instead of leaving it to him. Returns how many were

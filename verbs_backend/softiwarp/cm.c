@@ -242,6 +242,20 @@ static bool is_attended(struct vb_qp *qp)
     return is;
 }
 
+/* Or on any queue of this process? A thread that sleeps on an armed queue mostly takes what came before we look, and the QP
+ * that woke us is not among those that have something. */
+static bool are_cqs_attended(struct vb_cm *cm)
+{
+    uint32_t now = 0;
+    pal_mutex_lock(&cm->be->cq_list_lock);
+    for (const struct vb_cq *cq = cm->be->cqs; cq; cq = cq->next_of_backend)
+        now += pal_load_relaxed(&cq->activity);
+    pal_mutex_unlock(&cm->be->cq_list_lock);
+    const bool are = now != cm->backstop.seen_activity;
+    cm->backstop.seen_activity = now;
+    return are;
+}
+
 /* backstop.lock held. Returns how many QPs of those that had something nobody attends to; *attended: the others. */
 static unsigned drive_ready(struct si_backstop *b, unsigned *attended)
 {
@@ -282,8 +296,9 @@ static void start_ticking(struct si_backstop *b)
 }
 
 /* By the thread of the cm. */
-static void backstop_run(struct si_backstop *b)
+static void backstop_run(struct vb_cm *cm)
 {
+    struct si_backstop *b = &cm->backstop;
     unsigned attended;
     pal_mutex_lock(&b->lock);
     if (b->is_ticking && pal_now_ns() < b->next_ns) {
@@ -291,8 +306,10 @@ static void backstop_run(struct si_backstop *b)
         return;
     }
     const unsigned alone = drive_ready(b, &attended);
+    const bool is_attended_to = are_cqs_attended(cm) || attended;
     if (b->is_ticking) {
-        if (alone || !attended) { /* they need us; or all is quiet, and the next that comes may need us */
+        if (alone ||
+            !is_attended_to) { /* they need us; or all is quiet, and the next that comes may need us */
             b->quiet_ticks++;
         } else {
             b->quiet_ticks = 0;
@@ -305,7 +322,7 @@ static void backstop_run(struct si_backstop *b)
             b->tick_ns = b->tick_ns * 2 > TICK_MOST_NS ? TICK_MOST_NS : b->tick_ns * 2;
             tick_later(b);
         }
-    } else if (attended && !alone) {
+    } else if (is_attended_to && !alone) {
         start_ticking(b);
     }
     pal_mutex_unlock(&b->lock);
@@ -572,7 +589,7 @@ vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
     if (!has) {
         look(cm);
         pal_mutex_unlock(&cm->lock);
-        backstop_run(&cm->backstop);
+        backstop_run(cm);
         pal_mutex_lock(&cm->lock);
         take_signals(cm);
         has = pop_event(cm, ev);

@@ -1,7 +1,9 @@
 /* cq.c - completion queues: the ring, who is looked at when polling, arming and sleeping.
  * A poll that finds the ring empty drives the QPs that were busy lately ("active"), each with one receive that mostly
  * says "nothing", as a program spinning on its sockets would. Every sixteenth it asks the poller whether any other QP
- * of the queue has something, and every sixty-fourth whether QPs of this process that nobody polls have. */
+ * of the queue has something, and every sixty-fourth whether QPs of this process that nobody polls have.
+ * A message to a thread that sleeps takes three calls to the system at its end, as few as there can be with a wait that others
+ * may end too: the wait, the receive, the send of the answer; what may be left out beyond that is. */
 #include <stdlib.h>
 #include "si.h"
 
@@ -75,9 +77,9 @@ void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, 
             at -= cq->depth;
         cq->ring[at] = (struct si_cqe){.wc = *wc, .qp = qp, .seq = seq, .is_recv = is_recv};
         pal_store_release(&cq->count, count + 1);
-        notify = cq->is_armed;
+        cq->notes += cq->is_armed;
+        notify = cq->is_armed && !cq->is_acking;
         cq->is_armed = false;
-        cq->notes += notify;
     }
     pal_mutex_unlock(&cq->lock);
     if (notify)
@@ -242,10 +244,8 @@ static void bump_activity(struct vb_cq *cq)
 }
 
 /* False: nothing moved. */
-static bool progress(struct vb_cq *cq)
+static bool drive_all(struct vb_cq *cq, struct vb_qp *active[SI_ACTIVE], unsigned n)
 {
-    struct vb_qp *active[SI_ACTIVE];
-    const unsigned n = copy_active(cq, active);
     bool moved = false;
     for (unsigned i = 0; i < n; i++) {
         if (drive(active[i])) {
@@ -256,6 +256,14 @@ static bool progress(struct vb_cq *cq)
                 deactivate(cq, active[i]);
         }
     }
+    return moved;
+}
+
+static bool progress(struct vb_cq *cq)
+{
+    struct vb_qp *active[SI_ACTIVE];
+    const unsigned n = copy_active(cq, active);
+    bool moved = drive_all(cq, active, n);
     cq->idle = moved ? 0 : cq->idle + 1;
     if ((!moved && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) {
         bump_activity(cq);
@@ -268,7 +276,12 @@ unsigned si_cq_poll(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
 {
     unsigned n = take(cq, wc, max);
     if (n || !pal_mutex_trylock(&cq->poll_lock))
-        return n; /* or: another thread is at it, for the sake of a QP that nobody polls */
+        return n;       /* or: another thread is at it, for the sake of a QP that nobody polls */
+    if (cq->is_fresh) { /* what came to a socket since has made the waitable ready, or will once it is armed */
+        cq->is_fresh = false;
+        pal_mutex_unlock(&cq->poll_lock);
+        return take(cq, wc, max);
+    }
     const bool moved = progress(cq);
     const bool is_idle = !moved && cq->idle % BACKSTOP_EVERY == BACKSTOP_EVERY - 1;
     pal_mutex_unlock(&cq->poll_lock);
@@ -287,12 +300,13 @@ vb_status_t si_cq_arm(struct vb_cq *cq)
     bool are_known = true;
     for (unsigned i = 0; i < n; i++)
         are_known &= sync_one(cq, active[i]);
+    cq->is_fresh = are_known;
     pal_mutex_unlock(&cq->poll_lock);
     pal_mutex_lock(&cq->lock);
     const bool is_dead = cq->is_dead;
     cq->is_armed = !is_dead;
-    pal_mutex_unlock(&cq->lock);
     pal_poller_watch(cq->poller, !is_dead);
+    pal_mutex_unlock(&cq->lock);
     return is_dead || !are_known ? VB_E_FATAL : VB_OK;
 }
 
@@ -301,21 +315,35 @@ pal_waitable si_cq_waitable(struct vb_cq *cq)
     return pal_poller_waitable(cq->poller);
 }
 
+/* The waitable may say that a socket has something; whether that is a completion is known after looking. One QP is asked
+ * itself; mostly it was that one, and nobody else needs to be asked. */
+static void look_awake(struct vb_cq *cq)
+{
+    struct vb_qp *active[SI_ACTIVE];
+    const unsigned n = copy_active(cq, active);
+    const bool is_due = ++cq->acks % LOOK_EVERY == 0; /* the others, whatever the one has */
+    if (n != 1 || !drive_all(cq, active, n) || is_due)
+        (void)look(cq);
+}
+
 unsigned si_cq_ack(struct vb_cq *cq)
 {
-    /* The waitable may say that a socket has something; whether that is a completion is known after looking. */
-    pal_poller_clear(cq->poller);
     pal_mutex_lock(&cq->poll_lock);
+    pal_mutex_lock(&cq->lock);
+    cq->is_acking = true; /* who asked is here: from now on notes are counted, not signalled */
+    pal_mutex_unlock(&cq->lock);
+    pal_poller_clear(cq->poller);
     bump_activity(cq);
-    (void)look(cq);
-    pal_mutex_unlock(&cq->poll_lock);
+    look_awake(cq);
+    cq->is_fresh = true;
     pal_mutex_lock(&cq->lock);
     const unsigned n = cq->notes;
-    const bool is_armed = cq->is_armed;
     cq->notes = 0;
-    pal_mutex_unlock(&cq->lock);
-    pal_poller_clear(cq->poller); /* what look() announced is in n */
-    if (!n && !is_armed) /* woken without having asked: somebody else polls; arming switches it on again */
+    cq->is_acking = false;
+    if (!n &&
+        !cq->is_armed) /* woken without having asked: somebody else polls; arming switches it on again */
         pal_poller_watch(cq->poller, false);
+    pal_mutex_unlock(&cq->lock);
+    pal_mutex_unlock(&cq->poll_lock);
     return n;
 }

@@ -142,13 +142,17 @@ struct vb_cq {
     struct vb_backend *be;
     struct vb_cq *next_of_backend;
     struct pal_poller *poller;
-    struct pal_mutex poll_lock; /* guards idle and the set of QPs */
+    struct pal_mutex poll_lock; /* guards idle, acks, is_fresh and the set of QPs */
     uint32_t idle;              /* polls in a row that moved nothing */
-    struct pal_mutex lock;      /* leaf; the rest */
+    uint32_t acks;
+    bool
+        is_fresh; /* looked at by who was woken, or armed with all QPs known to the poller: the next poll need not look */
+    struct pal_mutex lock; /* leaf; the rest */
     struct si_cqe *ring;
     uint32_t depth, first;
     pal_atomic_u32 count; /* written under lock; read without to find an empty queue */
     bool is_armed, is_dead;
+    bool is_acking; /* the thread that waits is in vb_cq_ack() and will see the notes */
     unsigned notes;
     /* Added to under lock, by anybody; taken from under lock and poll_lock: so who holds poll_lock reads without lock. */
     _Atomic(struct vb_qp *) active[SI_ACTIVE];
@@ -424,6 +428,7 @@ struct si_backstop {
     struct pal_poller *poller;
     bool is_ticking; /* looks at times instead of at once: the CQs are being polled */
     unsigned quiet_ticks;
+    uint32_t seen_activity; /* of all CQs of the process */
     uint64_t tick_ns, next_ns;
 };
 

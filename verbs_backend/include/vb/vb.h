@@ -112,7 +112,10 @@ enum vb_cap_flags {
     /* A request that waits behind reads of its own QP (fenced, or a read beyond the depth) keeps this side from answering
      * the peer's reads as well: two sides that wait at once wait for ever. Whoever posts must hold such requests back
      * in software until the reads are done. */
-    VB_CAP_FENCE_STALLS = 1u << 5
+    VB_CAP_FENCE_STALLS = 1u << 5,
+    /* vb_cq_ack() is cheap, and to whoever was woken it is the first look at what came. Without it (kernel devices: a system
+     * call for each notification) it belongs behind the work. Only a matter of speed. */
+    VB_CAP_ACK_FIRST = 1u << 6
 };
 
 struct vb_caps {
