@@ -23,7 +23,7 @@ enum {
     BENCH_ITERS_MAX = 8 << 20, /* one sample of 8 bytes each is preallocated */
     BENCH_IDLE_MAX = 20000,
     BENCH_CPU_MAX = 1023, /* what a cpu_set_t can name */
-    BENCH_PORT = 18530 /* of the control channel */
+    BENCH_PORT = 18530    /* of the control channel */
 };
 
 struct bench_test {
@@ -59,7 +59,7 @@ struct bench_options {
     char backend[256];   /* empty: WSD_BACKEND, else the best one that has something to serve */
     char provider[1024]; /* library, empty: the switch looks for it */
     char json[1024];     /* file, empty: none */
-    int pin[2]; /* processor that the client, and that the server, stays on; -1: any */
+    int pin[2];          /* processor that the client, and that the server, stays on; -1: any */
     bool once;           /* server: serve one client */
     bool quiet;          /* no progress */
 };

@@ -19,8 +19,8 @@ usage: scripts/bench.sh [--device softiwarp|rxe|siw|both] [--timeout SECONDS] [B
                         over user-mode iWARP (softiwarp), TCP and Unix sockets beside them
   --device rxe          the main job on kernel soft RDMA, on this host or in a QEMU guest made for it: latency,
                         bandwidth, connections and registration, raw verbs beside ours; siw, both: likewise
-  --compare [--check]   comparison with other ways to move the same bytes, on rxe unless --device says otherwise;
-                        --check fails when a target is missed
+  --compare [--check]   comparison with other ways to move the same bytes, on rxe unless --device says otherwise:
+                        softiwarp is this machine, beside TCP; --check fails when a target is missed
   --count-instructions [--check]
                         how many instructions the provider adds to one message, counted by valgrind
   --timeout SECONDS     deadline of the measuring (default 1800)
@@ -50,9 +50,6 @@ parse_options() {
         ! "$is_compare" || device=rxe
     fi
     [[ $device =~ ^(softiwarp|rxe|siw|both)$ ]] || die "--device takes softiwarp, rxe, siw or both"
-    if "$is_compare" && [[ $device == softiwarp ]]; then
-        die "--compare needs a kernel RDMA device, which perftest runs on: --device rxe"
-    fi
 }
 
 build_release() {
@@ -67,6 +64,15 @@ build_release() {
 run_local() {
     echo "# On this machine over user-mode iWARP (softiwarp); kernel soft RDMA: scripts/bench.sh --device rxe"
     timeout "$timeout" scripts/bench_local.sh build/release "$RESULTS" "${bench_options[@]}"
+}
+
+run_local_compare() {
+    local option
+    local -a options=(--softiwarp --out "$RESULTS")
+    for option in "${bench_options[@]}"; do
+        [[ $option == --compare ]] || options+=("$option")
+    done
+    timeout "$timeout" build/release/bench/wsdbench compare "${options[@]}"
 }
 
 run_count() {
@@ -85,6 +91,9 @@ main() {
     parse_options "$@"
     if "$is_count"; then
         run=run_count
+    elif [[ $device == softiwarp ]] && "$is_compare"; then
+        run=run_local_compare
+        packages+=(valgrind gnuplot-nox)
     elif [[ $device == softiwarp ]]; then
         run=run_local
     else

@@ -1,7 +1,8 @@
 #!/bin/bash
 # scripts/bench_compare.sh - raw verbs, the SAN provider, perftest, rsockets and TCP side by side in one
 # session. It owns the alternation of runs, the servers it starts, and the files in its output directory.
-# Figures are judged by bench/compare.awk against bench/targets.tsv. Needs an RDMA device: start it through
+# Figures are judged by bench/compare.awk against bench/targets.tsv. Two places: an RDMA device, or user-mode iWARP
+# (softiwarp) on this machine beside TCP, where perftest and rsockets have nothing to run on. Start it through
 # scripts/bench.sh --compare.
 set -euo pipefail
 
@@ -13,6 +14,10 @@ usage() {
     cat <<'TEXT'
 usage: wsdbench compare [OPTION]...   (scripts/bench.sh --compare [OPTION]... does the set-up too)
   --addr IP       address of the RDMA device (default: $WSD_TEST_RXE_ADDR, $WSD_TEST_SIW_ADDR)
+  --softiwarp     no device: user-mode iWARP on this machine beside TCP, with the targets for that; --addr is 127.0.0.1
+                  unless given
+  --pin A,B       softiwarp: all clients on processor A, all servers on B (default: two that are no siblings of one core,
+                  where there are such); none: where the system puts them, which is noise: see bench/README.md
   --check         exit 1 when a target of bench/targets.tsv is missed
   --quick         one round, few iterations, no sweep over sizes: a smoke test, figures are rough
   --rounds N      alternating rounds (5)
@@ -29,7 +34,8 @@ the median over the rounds.
 TEXT
 }
 
-addr=${WSD_TEST_RXE_ADDR:-${WSD_TEST_SIW_ADDR:-}} check=0 quick='' rounds=5 budget=600 idle=1000
+place=device pin=''
+addr='' check=0 quick='' rounds=5 budget=600 idle=1000
 sweep=yes only=. targets=$BENCH/targets.tsv out=${WSD_GUEST_OUT:-build/bench-results}
 
 parse_options() {
@@ -39,7 +45,8 @@ parse_options() {
         --check) check=1 ;;
         --quick) quick=yes ;;
         --no-sweep) sweep='' ;;
-        --addr | --rounds | --budget | --idle | --only | --targets | --out)
+        --softiwarp) place=softiwarp ;;
+        --addr | --pin | --rounds | --budget | --idle | --only | --targets | --out)
             (($# > 1)) || fail "$1 needs a value"
             set_option "$1" "$2"
             shift
@@ -49,6 +56,8 @@ parse_options() {
         shift
     done
     [[ $rounds$budget$idle =~ ^[0-9]+$ ]] || fail "--rounds, --budget and --idle take numbers"
+    [[ -z $pin || $pin == none || $pin =~ ^[0-9]+,[0-9]+$ ]] || fail "--pin takes two processors, A,B, or none"
+    choose_place
     [[ -n $addr ]] || fail "no RDMA device is known: give --addr, or use scripts/bench.sh --compare"
     [[ -x $WSDBENCH ]] || fail "no wsdbench: start me as 'wsdbench compare'"
 }
@@ -56,6 +65,7 @@ parse_options() {
 set_option() {
     case $1 in
     --addr) addr=$2 ;;
+    --pin) pin=$2 ;;
     --rounds) rounds=$2 ;;
     --budget) budget=$2 ;;
     --idle) idle=$2 ;;
@@ -63,6 +73,47 @@ set_option() {
     --targets) targets=$2 ;;
     --out) out=$2 ;;
     esac
+}
+
+# two_processors - prints two that this process may use, of two cores if there are two; one twice if there is no other.
+two_processors() {
+    local allowed cpu first='' second='' siblings=''
+    allowed=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+    for cpu in $(numbers_in "$allowed"); do
+        if [[ -z $first ]]; then
+            first=$cpu
+            siblings=" $(numbers_in "$(cat "/sys/devices/system/cpu/cpu$cpu/topology/thread_siblings_list" 2>/dev/null)") "
+        elif [[ $siblings != *" $cpu "* ]]; then
+            second=$cpu
+            break
+        else
+            second=${second:-$cpu}
+        fi
+    done
+    echo "$first,${second:-$first}"
+}
+
+# numbers_in "0-2,5" - prints 0 1 2 5.
+numbers_in() {
+    local -a part
+    local range
+    IFS=, read -ra part <<<"$1"
+    for range in "${part[@]}"; do
+        seq -s ' ' "${range%-*}" "${range#*-}"
+    done | tr '\n' ' ' | sed 's/ $//'
+}
+
+# Sets what is the same for all runs of wsdbench.
+declare -a everywhere=()
+choose_place() {
+    if [[ $place == device ]]; then
+        addr=${addr:-${WSD_TEST_RXE_ADDR:-${WSD_TEST_SIW_ADDR:-}}}
+        return 0
+    fi
+    addr=${addr:-127.0.0.1}
+    everywhere=(--backend softiwarp)
+    pin=${pin:-$(two_processors)}
+    [[ $pin == none ]] || everywhere+=(--pin "$pin")
 }
 
 fail() {
@@ -97,7 +148,7 @@ last_error='' begun=0
 # ours WHAT... - runs wsdbench and leaves its table in $answer.
 ours() {
     last_error=''
-    answer=$(timeout 120 "$WSDBENCH" "$@" --addr "$addr" --quiet 2>"$work/stderr") ||
+    answer=$(timeout 120 "$WSDBENCH" "$1" "${everywhere[@]}" "${@:2}" --addr "$addr" --quiet 2>"$work/stderr") ||
         last_error="wsdbench $*: $(tail -n 1 "$work/stderr")"
 }
 
@@ -265,8 +316,80 @@ connects() {
     sample "connect.typical_us.$1" "$(column 4)"
 }
 
+# --- on this machine ---
+# own_lat NOTIFY WHO - TCP too is measured by the loop of wsdbench: poll spins on non-blocking sockets, upcall blocks.
+own_lat() {
+    local iters=$lat_iters
+    [[ $1 == poll ]] || iters=$upcall_iters
+    ours lat --layer "$2" --notify "$1" --iters "$iters" --warmup 500
+    sample "lat64.$1.$2" "$(column 4)"
+}
+
+# Both ends on one processor: no message travels between cores, and what is left is the instructions of both.
+own_lat_shared() {
+    [[ $pin != none ]] || return 0
+    ours lat --pin "${pin%,*},${pin%,*}" --layer "$1" --notify upcall --iters "$upcall_iters" --warmup 500
+    sample "lat64.upcall_shared.$1" "$(column 4)"
+}
+
+# own_bw SIZE OP CRC WHO
+own_bw() {
+    WSD_SOFTIWARP_CRC=$3 ours bw --layer "$4" --op "$2" --sizes "$1" --depth "$depth" "${bw_length[@]}"
+    if [[ $4 == tcp ]]; then
+        sample "bw${1,,}.stream.tcp" "$(column 4)"
+    else
+        sample "bw${1,,}.$2.crc_$3.$4" "$(column 4)"
+    fi
+}
+
+# What it takes is counted, not timed: once.
+own_instructions() {
+    local build=${WSDBENCH%/bench/wsdbench}
+    if [[ ! -x $SELF/count_instructions.sh ]]; then
+        note "no figures for the instructions of a message: count_instructions.sh is in the source tree only"
+    elif ! timeout 300 "$SELF/count_instructions.sh" --samples "$out/samples.tsv" "$build" 2>"$work/stderr"; then
+        note "no figures for the instructions of a message: $(tail -n 1 "$work/stderr")"
+    fi
+}
+
 # One name for each figure of a round, in the order of odd rounds; even rounds go backwards.
 round_jobs() {
+    if [[ $place == softiwarp ]]; then
+        own_jobs
+    else
+        device_jobs
+    fi
+}
+
+own_jobs() {
+    cat <<'JOBS'
+own_lat poll raw
+own_lat poll san
+own_lat poll tcp
+own_lat upcall raw
+own_lat upcall san
+own_lat upcall tcp
+own_lat_shared raw
+own_lat_shared san
+own_lat_shared tcp
+own_bw 1M write off raw
+own_bw 1M write off san
+own_bw 1M write on raw
+own_bw 1M write on san
+own_bw 1M send off tcp
+own_bw 64K send off raw
+own_bw 64K send off san
+own_bw 64K read off raw
+own_bw 64K read off san
+own_bw 64K send off tcp
+connects raw
+connects san
+connects tcp
+idle_sockets
+JOBS
+}
+
+device_jobs() {
     cat <<'JOBS'
 lat_poll raw
 lat_poll san
@@ -299,8 +422,9 @@ idle_sockets
 JOBS
 }
 
-# The heavy ones do not need every round.
+# The heavy ones do not need every round of a device.
 is_due() {
+    [[ $place == device ]] || return 0
     case $1 in
     idle_sockets) ((round <= 3)) ;;
     connects) ((round <= 3)) ;;
@@ -332,12 +456,15 @@ bw_count() { echo $(($1 <= 4096 ? 2000 : $1 <= 65536 ? 300 : 30)); }
 
 sweep_size() {
     local size=$1 who
-    for who in raw san; do
+    local -a layers=(raw san)
+    [[ $place == device ]] || layers+=(tcp)
+    for who in "${layers[@]}"; do
         ours lat --layer "$who" --sizes "$size" --iters "$(lat_count "$size")" --warmup 20
         sample "sweep.lat.$size.$who" "$(column 4)"
         ours bw --layer "$who" --sizes "$size" --iters "$(bw_count "$size")" --depth "$depth"
         sample "sweep.bw.$size.$who" "$(column 4)"
     done
+    [[ $place == device ]] || return 0
     perftest ib_send_lat -s "$size" -n "$(lat_count "$size")"
     sample "sweep.lat.$size.perftest" "$(column 5)"
     perftest ib_send_bw -s "$size" -n "$(bw_count "$size")" -t "$depth" -r $((2 * depth)) -Q 1
@@ -409,12 +536,19 @@ find_inline() {
     note "inline size of perftest here: $inline bytes; *_as_perftest use the same"
 }
 
-main() {
-    parse_options "$@"
+set_lengths() {
+    bw_length=(--seconds 1)
+    [[ $place == device ]] || lat_iters=10000 upcall_iters=5000 connect_iters=1000
     if [[ -n $quick ]]; then
         rounds=1 sweep='' lat_iters=500 upcall_iters=200 bw_iters=100 reg_iters=50 connect_iters=20
+        bw_length=(--iters 100)
         ((idle <= 100)) || idle=100
     fi
+}
+
+main() {
+    parse_options "$@"
+    set_lengths
     mkdir -p "$out"
     work=$(mktemp -d)
     trap 'end_server; rm -rf "$work"' EXIT
@@ -422,7 +556,13 @@ main() {
     begun=$SECONDS
     ours lat --layer san --iters 50 --json "$out/environment.json"
     [[ -z $last_error ]] || note "$last_error"
-    find_inline
+    if [[ $place == device ]]; then
+        find_inline
+    elif [[ $pin == none ]]; then
+        note "clients and servers run where the system puts them"
+    else
+        note "all clients on processor ${pin%,*}, all servers on ${pin#*,}"
+    fi
     for ((round = 1; round <= rounds; round++)); do
         if ((round > 3 && SECONDS - begun > budget)); then
             note "the budget of $budget s is used up: stopping after $((round - 1)) rounds"
@@ -431,8 +571,9 @@ main() {
         run_round
     done
     [[ -z $sweep ]] || run_sweep
+    [[ $place == device || -n $quick || ! instructions =~ $only ]] || own_instructions
     local status=0
-    awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -v where=device \
+    awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -v where="$place" \
         -f "$BENCH/compare.awk" "$targets" "$out/samples.tsv" | tee "$out/ratios.txt" || status=$?
     note "took $((SECONDS - begun)) s; samples and ratios are in $out"
     return "$status"
