@@ -238,11 +238,6 @@ static bool look(struct vb_cq *cq)
     return moved;
 }
 
-static void bump_activity(struct vb_cq *cq)
-{
-    pal_store_relaxed(&cq->activity, pal_load_relaxed(&cq->activity) + 1);
-}
-
 /* False: nothing moved. */
 static bool drive_all(struct vb_cq *cq, struct vb_qp *active[SI_ACTIVE], unsigned n)
 {
@@ -265,15 +260,20 @@ static bool progress(struct vb_cq *cq)
     const unsigned n = copy_active(cq, active);
     bool moved = drive_all(cq, active, n);
     cq->idle = moved ? 0 : cq->idle + 1;
-    if ((!moved && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) {
-        bump_activity(cq);
+    if ((!moved && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1)
         moved |= look(cq);
-    }
     return moved;
+}
+
+/* Tells backstops that somebody takes care. Two at a time may count as one: that it changed is what counts. */
+static void bump_activity(struct vb_cq *cq)
+{
+    pal_store_relaxed(&cq->activity, pal_load_relaxed(&cq->activity) + 1);
 }
 
 unsigned si_cq_poll(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
 {
+    bump_activity(cq); /* also when there is always something: a backstop that helps then is in the way */
     unsigned n = take(cq, wc, max);
     if (n || !pal_mutex_trylock(&cq->poll_lock))
         return n;       /* or: another thread is at it, for the sake of a QP that nobody polls */
