@@ -465,7 +465,7 @@ vb_status_t si_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t ba
                       struct vb_listener **out)
 {
     struct vb_backend *be = cm->be;
-    vb_status_t st = vb_addr_is_any(local) ? VB_OK : si_check_local(local);
+    vb_status_t st = vb_addr_is_any(local) ? VB_OK : si_check_local(be, local);
     if (st != VB_OK)
         return st;
     struct vb_listener *l = calloc(1, sizeof *l);

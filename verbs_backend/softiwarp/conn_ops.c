@@ -5,7 +5,7 @@
 
 vb_status_t si_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context, struct vb_conn **out)
 {
-    const vb_status_t st = si_check_local(local);
+    const vb_status_t st = si_check_local(cm->be, local);
     if (st != VB_OK)
         return st;
     pal_mutex_lock(&cm->lock);

@@ -65,21 +65,34 @@ static struct pal_if_addr *host_addrs(unsigned *count)
     }
 }
 
-vb_status_t si_check_local(const struct vb_addr *a)
+/* addr_lock held. Keeps the list until the system reports a change: each connection asks three times, and a list costs a
+ * dozen system calls where the question whether something changed costs one. The report of a change is queued before the
+ * call that makes it returns (Linux: rtmsg_ifa(), rtmsg_ifinfo()), so nobody who made one gets an answer from before. */
+static bool refresh_addrs(struct vb_backend *be)
 {
-    unsigned count = 0;
-    bool found = false;
+    if (be->addr_watch && !pal_if_watch_take(be->addr_watch) && be->addrs)
+        return true;
+    free(be->addrs);
+    be->addrs = host_addrs(&be->addr_count); /* what changes from now on is reported next time */
+    return be->addrs != NULL;
+}
+
+vb_status_t si_check_local(struct vb_backend *be, const struct vb_addr *a)
+{
+    vb_status_t st = VB_E_NOMEM; /* of memory or of files: that says nothing about the address */
     if (vb_addr_is_any(a))
         return VB_E_ADDRNOTAVAIL;
-    struct pal_if_addr *list = host_addrs(&count);
-    if (!list) /* of memory or of files: that says nothing about the address */
-        return VB_E_NOMEM;
-    for (unsigned i = 0; i < count && !found; i++) {
-        struct vb_addr one = si_from_pal(&list[i].addr);
-        found = vb_addr_same_ip(&one, a);
+    pal_mutex_lock(&be->addr_lock);
+    if (refresh_addrs(be)) {
+        st = VB_E_ADDRNOTAVAIL;
+        for (unsigned i = 0; i < be->addr_count && st != VB_OK; i++) {
+            struct vb_addr one = si_from_pal(&be->addrs[i].addr);
+            if (vb_addr_same_ip(&one, a))
+                st = VB_OK;
+        }
     }
-    free(list);
-    return found ? VB_OK : VB_E_ADDRNOTAVAIL;
+    pal_mutex_unlock(&be->addr_lock);
+    return st;
 }
 
 static bool contains(const struct vb_addr *list, uint32_t count, const struct vb_addr *a)
@@ -156,6 +169,9 @@ static void si_close(struct vb_backend *be)
     }
     pal_poller_destroy(be->async_wake);
     pal_if_watch_destroy(be->if_watch);
+    pal_if_watch_destroy(be->addr_watch);
+    free(be->addrs);
+    pal_mutex_fini(&be->addr_lock);
     si_keys_fini(be);
     pal_mutex_fini(&be->cq_list_lock);
     pal_mutex_fini(&be->random_lock);
@@ -176,11 +192,13 @@ static vb_status_t si_open(struct vb_backend **out, char *why, size_t why_bytes)
     be->dev.be = be;
     be->next_qp_number = 1;
     if (!pal_mutex_init(&be->link_lock) || !pal_mutex_init(&be->async_lock) ||
-        !pal_mutex_init(&be->random_lock) || !pal_mutex_init(&be->cq_list_lock) || !si_keys_init(be)) {
+        !pal_mutex_init(&be->random_lock) || !pal_mutex_init(&be->cq_list_lock) ||
+        !pal_mutex_init(&be->addr_lock) || !si_keys_init(be)) {
         free(be); /* locks hold nothing on the systems where init can fail */
         return VB_E_NOMEM;
     }
     be->if_watch = pal_if_watch_create();
+    be->addr_watch = pal_if_watch_create();
     be->async_wake = pal_poller_create(be->if_watch ? pal_if_watch_waitable(be->if_watch)
                                                     : PAL_WAITABLE_NONE);
     vb_status_t st = be->async_wake ? VB_OK : VB_E_NOMEM;
@@ -225,7 +243,7 @@ void si_random(struct vb_backend *be, void *out, size_t bytes)
 
 static vb_status_t si_dev_open(struct vb_backend *be, const struct vb_addr *local, struct vb_dev **out)
 {
-    const vb_status_t st = si_check_local(local);
+    const vb_status_t st = si_check_local(be, local);
     if (st == VB_OK)
         *out = &be->dev; /* lives as long as the backend: nothing to count */
     return st;
@@ -258,8 +276,7 @@ static void si_dev_caps(const struct vb_dev *dev, struct vb_caps *out)
 
 static bool si_dev_owns(struct vb_dev *dev, const struct vb_addr *local)
 {
-    (void)dev;
-    return si_check_local(local) == VB_OK;
+    return si_check_local(dev->be, local) == VB_OK;
 }
 
 /* ---- asynchronous events ---- */

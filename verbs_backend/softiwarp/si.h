@@ -7,7 +7,7 @@
  *   backstop.lock          the cm's look at sockets that nobody polls
  *   cq.poll_lock           one thread at a time drives the QPs of a CQ; keeps those QPs alive
  *   qp.lock                everything of a QP, and the socket while it is attached
- *   leaves                 cq.lock (ring, active set), cm.signal_lock, stripes of the key table, backend.async_lock,
+ *   leaves                 cq.lock (ring, active set), cm.signal_lock, stripes of the key table, backend.async_lock, backend.addr_lock,
  *                          backend.random_lock, backend.cq_list_lock
  * cq.poll_lock and backstop.lock are never held together. No lock is global to the data path.
  *
@@ -118,6 +118,10 @@ struct vb_backend {
     struct si_async *async;
     struct pal_poller *async_wake;
     struct pal_if_watch *if_watch; /* NULL: the system cannot tell */
+    struct pal_mutex addr_lock;
+    struct pal_if_watch *addr_watch; /* tells whether addrs is still right; NULL: never */
+    struct pal_if_addr *addrs;       /* of the host, NULL: not known */
+    unsigned addr_count;
     struct si_stripe stripe[SI_STRIPES];
     struct pal_mutex random_lock;
     uint8_t random[1024];
@@ -453,7 +457,7 @@ void si_async_push(struct vb_backend *be, const struct vb_async_event *ev, const
 void si_async_drop_qp(struct vb_backend *be, const struct vb_qp *qp);
 void si_async_drop_cq(struct vb_backend *be, const struct vb_cq *cq);
 /* VB_OK: an address of this host, interface up; VB_E_ADDRNOTAVAIL: it is not; VB_E_NOMEM: cannot be told now. */
-vb_status_t si_check_local(const struct vb_addr *a);
+vb_status_t si_check_local(struct vb_backend *be, const struct vb_addr *a);
 void si_random(struct vb_backend *be, void *out, size_t bytes);
 struct pal_addr si_to_pal(const struct vb_addr *a);
 struct vb_addr si_from_pal(const struct pal_addr *a);
