@@ -286,7 +286,8 @@ void wsd_conn_finish(struct wsd_sock *s)
             wsd_chan_drain(s->chan, in_ms(DRAIN_MS));
         }
         wsd_chan_release(s->chan);
-        wsd_shard_kick(s->chan->shard); /* our harvests may have made the last entry ready */
+        if (wsd_shard_has_ready(s->chan->shard)) /* our harvests may have made the last entry ready */
+            wsd_shard_kick(s->chan->shard);
     }
     pal_mutex_lock(&s->lock);
     struct vb_conn *conn = s->conn;

@@ -32,7 +32,8 @@ void si_cm_push(struct vb_conn *c, enum vb_cm_event_kind kind, vb_status_t st)
         *cm->ready_tail = c;
         cm->ready_tail = &c->ready_next;
     }
-    pal_poller_signal(cm->poller);
+    if (!cm->is_polling) /* else: the end of si_cm_poll() sees what is left */
+        pal_poller_signal(cm->poller);
 }
 
 void si_cm_drop_events(struct vb_conn *c)
@@ -87,7 +88,8 @@ static bool pop_event(struct vb_cm *cm, struct vb_cm_event *ev)
 
 /* ---- signals: what QPs tell, from under their own lock ---- */
 
-static void signal_locked(struct vb_conn *c, uint32_t signals)
+/* True: the cm must be woken. */
+static bool signal_locked(struct vb_conn *c, uint32_t signals)
 {
     c->signals |= signals;
     if (!c->is_signalled) {
@@ -95,14 +97,16 @@ static void signal_locked(struct vb_conn *c, uint32_t signals)
         c->signal_next = c->cm->signalled;
         c->cm->signalled = c;
     }
+    return !c->cm->is_polling;
 }
 
 void si_conn_signal(struct vb_conn *c, uint32_t signals)
 {
     pal_mutex_lock(&c->cm->signal_lock);
-    signal_locked(c, signals);
+    const bool must_wake = signal_locked(c, signals);
     pal_mutex_unlock(&c->cm->signal_lock);
-    pal_poller_signal(c->cm->poller);
+    if (must_wake)
+        pal_poller_signal(c->cm->poller);
 }
 
 void si_conn_detached(struct vb_conn *c, uint8_t *tail, size_t tail_bytes, const struct si_end *e)
@@ -121,9 +125,10 @@ void si_conn_detached(struct vb_conn *c, uint8_t *tail, size_t tail_bytes, const
     c->tail_at = done;
     c->has_finished = has_finished;
     c->saw_eof = e->saw_eof;
-    signal_locked(c, SI_SIG_DETACHED);
+    const bool must_wake = signal_locked(c, SI_SIG_DETACHED);
     pal_mutex_unlock(&c->cm->signal_lock);
-    pal_poller_signal(c->cm->poller);
+    if (must_wake)
+        pal_poller_signal(c->cm->poller);
 }
 
 void si_conn_take_signals(struct vb_conn *c)
@@ -580,10 +585,29 @@ static void look(struct vb_cm *cm)
     resume_listeners(cm);
 }
 
+/* cm.lock. What comes up from now on needs no signal: the poll finds it, or end_poll() does. */
+static void begin_poll(struct vb_cm *cm)
+{
+    pal_mutex_lock(&cm->signal_lock);
+    cm->is_polling = true;
+    pal_mutex_unlock(&cm->signal_lock);
+    pal_poller_clear(cm->poller);
+}
+
+static void end_poll(struct vb_cm *cm)
+{
+    pal_mutex_lock(&cm->signal_lock);
+    cm->is_polling = false;
+    const bool is_left = cm->ready || cm->signalled;
+    pal_mutex_unlock(&cm->signal_lock);
+    if (is_left)
+        pal_poller_signal(cm->poller);
+}
+
 vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
 {
     pal_mutex_lock(&cm->lock);
-    pal_poller_clear(cm->poller);
+    begin_poll(cm);
     take_signals(cm);
     bool has = pop_event(cm, ev);
     if (!has) {
@@ -594,8 +618,7 @@ vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
         take_signals(cm);
         has = pop_event(cm, ev);
     }
-    if (cm->ready)
-        pal_poller_signal(cm->poller);
+    end_poll(cm);
     pal_mutex_unlock(&cm->lock);
     return has ? VB_OK : VB_E_AGAIN;
 }

@@ -449,6 +449,7 @@ struct vb_cm {
     uint64_t look_ns;     /* when to look for reads that nobody answers; 0 = no connection is up */
     struct pal_mutex signal_lock;
     struct vb_conn *signalled;
+    bool is_polling; /* written under cm.lock and signal_lock, read under either */
     struct si_backstop backstop;
 };
 
