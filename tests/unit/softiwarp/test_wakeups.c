@@ -340,6 +340,37 @@ static void the_cm_is_left_alone_when_a_poller_always_finds_something(void **sta
     assert_true(wakes < MESSAGES / 4);
 }
 
+static void whoever_polls_the_cm_does_not_signal_itself(void **state)
+{
+    (void)state;
+    memset(&calls, 0, sizeof calls);
+    connect_pair(&v.pair[0]);
+    connect_pair(&v.pair[1]);
+    assert_true(calls.signals <= 2); /* an event that one poll leaves for the next */
+}
+
+/* What comes up between two polls, and what one poll leaves for the next. */
+static void events_that_are_left_keep_the_cm_ready(void **state)
+{
+    struct pair *const p = v.pair;
+    struct vb_cm_event ev;
+    (void)state;
+    connect_pair(&p[0]);
+    connect_pair(&p[1]);
+    while (vb_cm_poll(v.cm, &ev) == VB_OK)
+        ;
+    drop(&p[0].from);
+    drop(&p[1].from);
+    p[0].from = p[1].from = (struct end){0};
+    pal_sleep_ms(50); /* loopback: their ends have arrived */
+    for (unsigned n = 0; n < 2; n++) {
+        assert_true(is_ready(vb_cm_waitable(v.cm), WAIT_MS));
+        while (vb_cm_poll(v.cm, &ev) != VB_OK)
+            assert_true(is_ready(vb_cm_waitable(v.cm), WAIT_MS));
+        assert_int_equal(ev.kind, VB_CM_DISCONNECTED);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -350,6 +381,8 @@ int main(void)
         TEST(a_busy_connection_does_not_hide_another_one),
         TEST(the_cm_is_left_alone_when_a_sleeper_takes_every_message_first),
         TEST(the_cm_is_left_alone_when_a_poller_always_finds_something),
+        TEST(whoever_polls_the_cm_does_not_signal_itself),
+        TEST(events_that_are_left_keep_the_cm_ready),
     };
     return cmocka_run_group_tests_name("softiwarp: wake-ups", tests, NULL, NULL);
 }
