@@ -23,7 +23,7 @@ vb_status_t si_cq_create(struct vb_dev *dev, uint32_t depth, struct vb_cq **out)
     cq->ring = calloc(depth, sizeof *cq->ring);
     if (!cq->ring || !pal_mutex_init(&cq->poll_lock))
         goto err;
-    if (!pal_mutex_init(&cq->lock))
+    if (!pal_lock_init(&cq->lock))
         goto err_poll_lock;
     cq->poller = pal_poller_create(PAL_WAITABLE_NONE);
     if (!cq->poller)
@@ -36,7 +36,7 @@ vb_status_t si_cq_create(struct vb_dev *dev, uint32_t depth, struct vb_cq **out)
     *out = cq;
     return VB_OK;
 err_lock:
-    pal_mutex_fini(&cq->lock);
+    pal_lock_fini(&cq->lock);
 err_poll_lock:
     pal_mutex_fini(&cq->poll_lock);
 err:
@@ -55,7 +55,7 @@ void si_cq_destroy(struct vb_cq *cq)
     pal_mutex_unlock(&cq->be->cq_list_lock);
     si_async_drop_cq(cq->be, cq);
     pal_poller_destroy(cq->poller);
-    pal_mutex_fini(&cq->lock);
+    pal_lock_fini(&cq->lock);
     pal_mutex_fini(&cq->poll_lock);
     free(cq->ring);
     free(cq);
@@ -66,7 +66,7 @@ void si_cq_destroy(struct vb_cq *cq)
 void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, const struct vb_wc *wc)
 {
     bool overflowed = false, notify = false;
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     const uint32_t count = pal_load_relaxed(&cq->count);
     if (count == cq->depth) { /* the caller did not reserve: vb_cq_create() */
         overflowed = !cq->is_dead;
@@ -81,7 +81,7 @@ void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, 
         notify = cq->is_armed && !cq->is_acking;
         cq->is_armed = false;
     }
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     if (notify)
         pal_poller_signal(cq->poller);
     if (overflowed)
@@ -93,7 +93,7 @@ static unsigned take(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
     unsigned n = 0;
     if (!pal_load_acquire(&cq->count))
         return 0;
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     uint32_t count = pal_load_relaxed(&cq->count);
     for (; n < max && count > 0; n++, count--) {
         const struct si_cqe *e = &cq->ring[cq->first];
@@ -104,7 +104,7 @@ static unsigned take(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
         wc[n] = e->wc;
     }
     pal_store_release(&cq->count, count);
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     return n;
 }
 
@@ -121,7 +121,7 @@ static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
     const enum si_where which = where(qp, cq);
     if (pal_load_relaxed(&qp->is_active[which]))
         return true;
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     const uint32_t count = pal_load_relaxed(&cq->active_count);
     const bool has_room = count < SI_ACTIVE;
     if (has_room && !pal_load_relaxed(&qp->is_active[which])) {
@@ -129,13 +129,13 @@ static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
         pal_store_release(&cq->active_count, count + 1); /* publishes the entry */
         pal_store_relaxed(&qp->is_active[which], true);
     }
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     return has_room;
 }
 
 static void deactivate(struct vb_cq *cq, struct vb_qp *qp)
 {
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     const uint32_t count = pal_load_relaxed(&cq->active_count);
     for (unsigned i = 0; i < count; i++)
         if (pal_load_relaxed(&cq->active[i]) == qp) {
@@ -144,7 +144,7 @@ static void deactivate(struct vb_cq *cq, struct vb_qp *qp)
             pal_store_relaxed(&qp->is_active[where(qp, cq)], false);
             break;
         }
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
 }
 
 /* Where there is no room the poller finds it; where that fails too, the backstop does. */
@@ -160,14 +160,14 @@ static void forget_in(struct vb_cq *cq, struct vb_qp *qp)
 {
     pal_mutex_lock(&cq->poll_lock); /* nobody drives it any more after this */
     deactivate(cq, qp);
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     for (uint32_t i = 0, at = cq->first; i < pal_load_relaxed(&cq->count); i++) {
         if (cq->ring[at].qp == qp)
             cq->ring[at].qp = NULL;
         if (++at == cq->depth)
             at = 0;
     }
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     pal_mutex_unlock(&cq->poll_lock);
 }
 
@@ -221,6 +221,8 @@ static bool look(struct vb_cq *cq)
 {
     struct pal_ready ready[16];
     bool moved = false;
+    if (!pal_load_relaxed(&cq->in_poller)) /* as long as nobody sleeps and all QPs are active */
+        return false;
     const unsigned n = pal_poller_poll(cq->poller, ready, 16);
     for (unsigned i = 0; i < n; i++) {
         struct vb_qp *qp = ready[i].tag;
@@ -302,11 +304,11 @@ vb_status_t si_cq_arm(struct vb_cq *cq)
         are_known &= sync_one(cq, active[i]);
     cq->is_fresh = are_known;
     pal_mutex_unlock(&cq->poll_lock);
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     const bool is_dead = cq->is_dead;
     cq->is_armed = !is_dead;
     pal_poller_watch(cq->poller, !is_dead);
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     return is_dead || !are_known ? VB_E_FATAL : VB_OK;
 }
 
@@ -329,21 +331,21 @@ static void look_awake(struct vb_cq *cq)
 unsigned si_cq_ack(struct vb_cq *cq)
 {
     pal_mutex_lock(&cq->poll_lock);
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     cq->is_acking = true; /* who asked is here: from now on notes are counted, not signalled */
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     pal_poller_clear(cq->poller);
     bump_activity(cq);
     look_awake(cq);
     cq->is_fresh = true;
-    pal_mutex_lock(&cq->lock);
+    pal_lock_take(&cq->lock);
     const unsigned n = cq->notes;
     cq->notes = 0;
     cq->is_acking = false;
     if (!n &&
         !cq->is_armed) /* woken without having asked: somebody else polls; arming switches it on again */
         pal_poller_watch(cq->poller, false);
-    pal_mutex_unlock(&cq->lock);
+    pal_lock_give(&cq->lock);
     pal_mutex_unlock(&cq->poll_lock);
     return n;
 }

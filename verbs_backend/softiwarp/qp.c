@@ -172,17 +172,44 @@ static void flush(struct vb_qp *qp, vb_status_t cause, uint64_t seq)
         si_recv_done(qp, VB_E_FLUSHED, 0);
 }
 
+/* ---- pollers: in and out ---- */
+
+static struct pal_poller *poller_at(const struct vb_qp *qp, enum si_where at)
+{
+    switch (at) {
+    case SI_AT_SEND_CQ: return qp->send_cq->poller;
+    case SI_AT_RECV_CQ: return qp->recv_cq->poller;
+    case SI_AT_BACKSTOP:
+    case SI_WHERE_COUNT: break;
+    }
+    return qp->cm->backstop.poller;
+}
+
+static bool enter_poller(struct vb_qp *qp, enum si_where at, unsigned wanted)
+{
+    if (!pal_poller_add(poller_at(qp, at), qp->sock, wanted, qp))
+        return false;
+    qp->interest[at] = wanted;
+    if (at != SI_AT_BACKSTOP)
+        pal_add_relaxed(at == SI_AT_SEND_CQ ? &qp->send_cq->in_poller : &qp->recv_cq->in_poller, 1);
+    return true;
+}
+
+static void leave_poller(struct vb_qp *qp, enum si_where at)
+{
+    pal_poller_remove(poller_at(qp, at), qp->sock);
+    qp->interest[at] = 0;
+    if (at != SI_AT_BACKSTOP)
+        pal_sub_acq_rel(at == SI_AT_SEND_CQ ? &qp->send_cq->in_poller : &qp->recv_cq->in_poller, 1);
+}
+
 /* ---- ending ---- */
 
 static void leave_pollers(struct vb_qp *qp)
 {
-    if (qp->interest[SI_AT_SEND_CQ])
-        pal_poller_remove(qp->send_cq->poller, qp->sock);
-    if (qp->interest[SI_AT_RECV_CQ])
-        pal_poller_remove(qp->recv_cq->poller, qp->sock);
-    if (qp->interest[SI_AT_BACKSTOP])
-        pal_poller_remove(qp->cm->backstop.poller, qp->sock);
-    memset(qp->interest, 0, sizeof qp->interest);
+    for (unsigned at = 0; at < SI_WHERE_COUNT; at++)
+        if (qp->interest[at])
+            leave_poller(qp, (enum si_where)at);
 }
 
 void si_qp_end(struct vb_qp *qp, const struct si_end *e)
@@ -245,27 +272,15 @@ void si_qp_look(struct vb_qp *qp)
 
 /* ---- pollers ---- */
 
-static struct pal_poller *poller_at(const struct vb_qp *qp, enum si_where at)
-{
-    switch (at) {
-    case SI_AT_SEND_CQ: return qp->send_cq->poller;
-    case SI_AT_RECV_CQ: return qp->recv_cq->poller;
-    case SI_AT_BACKSTOP:
-    case SI_WHERE_COUNT: break;
-    }
-    return qp->cm->backstop.poller;
-}
-
 bool si_qp_sync(struct vb_qp *qp, enum si_where at)
 {
     const unsigned wanted = (qp->rx.is_stalled ? PAL_HANGUP : PAL_READABLE) |
                             (qp->tx.is_blocked ? PAL_WRITABLE : 0u);
     if (qp->sock == PAL_SOCKET_NONE || qp->interest[at] == wanted || qp->is_settled[at])
         return true;
-    if (!qp->interest[at] && !pal_poller_add(poller_at(qp, at), qp->sock, wanted, qp))
-        return false;
-    if (qp->interest[at])
-        pal_poller_change(poller_at(qp, at), qp->sock, wanted, qp);
+    if (!qp->interest[at])
+        return enter_poller(qp, at, wanted);
+    pal_poller_change(poller_at(qp, at), qp->sock, wanted, qp);
     qp->interest[at] = wanted;
     return true;
 }
@@ -277,8 +292,7 @@ void si_qp_settle(struct vb_qp *qp, enum si_where at, unsigned ready)
         return;
     /* The peer has gone and its last messages wait for receives: nothing more will ever come, and whoever posts a
      * receive takes them. */
-    pal_poller_remove(poller_at(qp, at), qp->sock);
-    qp->interest[at] = 0;
+    leave_poller(qp, at);
     qp->is_settled[at] = true;
     si_conn_signal(qp->conn, SI_SIG_PEER_LEFT);
 }

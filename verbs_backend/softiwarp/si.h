@@ -7,8 +7,8 @@
  *   backstop.lock          the cm's look at sockets that nobody polls
  *   cq.poll_lock           one thread at a time drives the QPs of a CQ; keeps those QPs alive
  *   qp.lock                everything of a QP, and the socket while it is attached
- *   leaves                 cq.lock (ring, active set), cm.signal_lock, stripes of the key table, backend.async_lock, backend.addr_lock,
- *                          backend.random_lock, backend.cq_list_lock
+ *   leaves                 cq.lock (ring, active set), cm.signal_lock, stripes of the key table, backend.async_lock,
+ *                          backend.addr_lock, backend.random_lock, backend.cq_list_lock
  * cq.poll_lock and backstop.lock are never held together. No lock is global to the data path.
  *
  * Progress: nothing happens by itself. vb_cq_poll(), vb_cq_ack(), the posts and vb_cm_poll() move bytes. A QP is known
@@ -20,6 +20,7 @@
 #include "ddp.h"
 #include "mpa.h"
 #include "pal/atomic.h"
+#include "pal/lock.h"
 #include "pal/memory.h"
 #include "pal/mutex.h"
 #include "pal/socket.h"
@@ -149,9 +150,9 @@ struct vb_cq {
     struct pal_mutex poll_lock; /* guards idle, acks, is_fresh and the set of QPs */
     uint32_t idle;              /* polls in a row that moved nothing */
     uint32_t acks;
-    bool
-        is_fresh; /* looked at by who was woken, or armed with all QPs known to the poller: the next poll need not look */
-    struct pal_mutex lock; /* leaf; the rest */
+    /* looked at by who was woken, or armed with all QPs known to the poller: the next poll need not look */
+    bool is_fresh;
+    struct pal_lock lock; /* leaf; the rest */
     struct si_cqe *ring;
     uint32_t depth, first;
     pal_atomic_u32 count; /* written under lock; read without to find an empty queue */
@@ -161,7 +162,8 @@ struct vb_cq {
     /* Added to under lock, by anybody; taken from under lock and poll_lock: so who holds poll_lock reads without lock. */
     _Atomic(struct vb_qp *) active[SI_ACTIVE];
     pal_atomic_u32 active_count;
-    pal_atomic_u32 activity; /* grows when somebody polls or waits; read by backstops */
+    pal_atomic_u32 in_poller; /* QPs */
+    pal_atomic_u32 activity;  /* grows when somebody polls or waits; read by backstops */
 };
 
 /* ---- queue pairs (qp.c, tx.c, rx.c) ---- */
