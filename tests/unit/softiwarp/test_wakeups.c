@@ -226,6 +226,18 @@ static void a_message_to_a_sleeper_takes_one_receive_and_no_signal(void **state)
     assert_int_equal(calls.signals, 0);
 }
 
+static void a_queue_that_is_only_polled_asks_no_poller(void **state)
+{
+    struct vb_wc wc;
+    (void)state;
+    connect_pair(&v.pair[0]);
+    memset(&calls, 0, sizeof calls);
+    for (unsigned i = 0; i < 10 * MESSAGES; i++)
+        assert_int_equal(vb_cq_poll(v.to_cq, &wc, 1), 0);
+    assert_true(calls.receives >= 10 * MESSAGES);
+    assert_true(calls.looks <= 10 * MESSAGES / 60); /* for the sake of QPs that nobody polls */
+}
+
 /* The poll behind an arm need not look: then the waitable says so. */
 static void what_comes_between_arm_and_poll_is_not_lost(void **state)
 {
@@ -376,6 +388,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_message_to_a_sleeper_takes_one_receive_and_no_signal),
+        TEST(a_queue_that_is_only_polled_asks_no_poller),
         TEST(what_comes_between_arm_and_poll_is_not_lost),
         TEST(what_a_poll_finds_on_an_armed_queue_is_signalled),
         TEST(a_busy_connection_does_not_hide_another_one),
