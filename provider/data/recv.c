@@ -94,6 +94,10 @@ static bool pair_locked(struct wsd_chan *c, struct wsd_op *op)
     struct wsd_private_buf *b = c->arrived;
     if (!b) {
         wsd_op_list_push(&c->private_wait, op);
+        /* It may have come all the same: into the queue, while nobody expected anything. Arming tells of what comes later
+         * only (ibv_req_notify_cq(3)), so the sleeper has to look; once for each accepted socket. */
+        if (op->notify)
+            wsd_shard_kick(c->shard);
         return true;
     }
     c->arrived = b->next;

@@ -145,6 +145,23 @@ static void an_acceptor_three_seconds_late_is_waited_for_with_private_receives(v
     late(*state, ct.is_loop ? 300 : 3000);
 }
 
+/* Its completion lies in the queue while nobody looks, and arming a queue says nothing about what is in it. */
+static void a_first_message_that_nobody_has_looked_for_ends_a_notified_receive(void **state)
+{
+    struct fixture *f = *state;
+    struct ct_pair p;
+    WSAOVERLAPPED in = {0}, out = {0};
+
+    open_quietly(f, &p, 4096);
+    ct_fill(p.a.tx, 100, 5);
+    ct_ok(ct_send(&p.a, 0, 100, &out, SW_POLL)); /* not asked for until the receive is over */
+    ct_fails(WSAETIMEDOUT, sw_event_wait(ct_event(f, true), 1000));
+    ct_ok(ct_recv(&p.b, 0, 4096, &in, SW_NOTIFY));
+    assert_int_equal(ct_done(p.b.c, &in, 0), 100);
+    assert_int_equal(ct_wrong_byte(p.b.rx, 100, 5), -1);
+    ct_done(p.a.c, &out, 0);
+}
+
 /* RNR retries alone carry it on adapters that have them. */
 static void an_acceptor_three_seconds_late_is_waited_for_by_the_wire_alone(void **state)
 {
@@ -287,7 +304,7 @@ static void the_negotiation_of_the_switch_works(void **state)
         ct_ok(n[i].result);
         assert_int_equal(n[i].peer.user_bytes, SW_HELLO_USER_MAX);
         assert_int_equal(ct_wrong_byte(n[i].peer.user, SW_HELLO_USER_MAX, (uint32_t)(1 - i)), -1);
-        assert_int_equal(n[i].peer.has_rdma_read, f->ext->rdma_read != NULL);
+        assert_int_equal(n[i].peer.has_rdma_read, n[1 - i].c->ext->rdma_read != NULL);
     }
 }
 
@@ -298,6 +315,7 @@ static const struct CMUnitTest first_message_tests[] = {
     ct_test(checklist_09_receives_posted_before_the_first_message_fill_in_order),
     ct_test(the_first_message_may_be_scattered),
     ct_test(an_acceptor_three_seconds_late_is_waited_for_with_private_receives),
+    ct_test(a_first_message_that_nobody_has_looked_for_ends_a_notified_receive),
     ct_test(an_acceptor_three_seconds_late_is_waited_for_by_the_wire_alone),
     ct_test(more_private_receives_change_nothing_that_is_seen),
     ct_test(the_first_message_survives_the_end_of_the_connection),
