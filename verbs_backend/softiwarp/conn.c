@@ -108,9 +108,9 @@ static bool send_request(struct vb_conn *c)
 {
     struct mpa_hello h = {0};
     if (c->revision >= 2) {
-        h.is_enhanced = h.is_peer_to_peer = true;
-        h.rtr_write = h.rtr_send = true;
-        h.rtr_read = c->read_out > 0;
+        h.is_enhanced = true;
+        h.is_peer_to_peer = h.rtr_write = h.rtr_send = !c->cm->be->set.asks_no_rtr;
+        h.rtr_read = h.is_peer_to_peer && c->read_out > 0;
         h.ird = c->read_in;
         h.ord = c->read_out;
     }

@@ -53,6 +53,7 @@ bool si_settings_read(struct si_settings *s, char *why, size_t why_bytes)
     if (!choice("WSD_SOFTIWARP_CRC", "on", "off", &crc_off, why, why_bytes) ||
         !choice("WSD_SOFTIWARP_MARKERS", "off", "on", &s->wants_markers, why, why_bytes) ||
         !choice("WSD_SOFTIWARP_PORTS", "mapped", "plain", &s->has_plain_ports, why, why_bytes) ||
+        !choice("WSD_SOFTIWARP_RTR", "on", "off", &s->asks_no_rtr, why, why_bytes) ||
         !choice("WSD_SOFTIWARP_LOOPBACK", "auto", "on", &loopback_on, why, why_bytes) ||
         !number("WSD_SOFTIWARP_MPA", 2, 1, 2, &revision, why, why_bytes) ||
         !number("WSD_SOFTIWARP_SNDBUF", 0, 0, 1u << 30, &s->send_buffer_bytes, why, why_bytes) ||

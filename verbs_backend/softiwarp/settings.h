@@ -15,6 +15,7 @@ struct si_settings {
     bool wants_crc;
     bool wants_markers; /* in what we receive */
     bool has_plain_ports;
+    bool asks_no_rtr; /* requests do not ask for a first FPDU as confirmation */
     uint8_t revision; /* of MPA that requests ask for: 1 or 2 */
     enum si_loopback loopback;
     uint32_t send_buffer_bytes, recv_buffer_bytes; /* of TCP; 0 = the system's choice */

@@ -505,17 +505,18 @@ static void settings_have_defaults_and_nonsense_is_named(void **state)
                {"WSD_SOFTIWARP_MPA", "0"},           {"WSD_SOFTIWARP_FPDU", "65473"},
                {"WSD_SOFTIWARP_FPDU", "-1"},         {"WSD_SOFTIWARP_FPDU", "1k"},
                {"WSD_SOFTIWARP_SNDBUF", " 1"},       {"WSD_SOFTIWARP_DEAD_MS", "999"},
-               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}, {"WSD_SOFTIWARP_MARKERS", "1"}};
+               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}, {"WSD_SOFTIWARP_MARKERS", "1"},
+               {"WSD_SOFTIWARP_RTR", "no"}};
     static const char *const names[] = {
-        "WSD_SOFTIWARP_CRC",    "WSD_SOFTIWARP_PORTS",   "WSD_SOFTIWARP_LOOPBACK",
-        "WSD_SOFTIWARP_MPA",    "WSD_SOFTIWARP_FPDU",    "WSD_SOFTIWARP_SNDBUF",
-        "WSD_SOFTIWARP_RCVBUF", "WSD_SOFTIWARP_DEAD_MS", "WSD_SOFTIWARP_MARKERS"};
+        "WSD_SOFTIWARP_CRC",     "WSD_SOFTIWARP_PORTS",  "WSD_SOFTIWARP_LOOPBACK", "WSD_SOFTIWARP_MPA",
+        "WSD_SOFTIWARP_FPDU",    "WSD_SOFTIWARP_SNDBUF", "WSD_SOFTIWARP_RCVBUF",   "WSD_SOFTIWARP_DEAD_MS",
+        "WSD_SOFTIWARP_MARKERS", "WSD_SOFTIWARP_RTR"};
     struct si_settings s;
     char why[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
     assert_true(si_settings_read(&s, why, sizeof why));
-    assert_true(s.wants_crc && !s.wants_markers && !s.has_plain_ports && s.revision == 2 &&
+    assert_true(s.wants_crc && !s.wants_markers && !s.has_plain_ports && !s.asks_no_rtr && s.revision == 2 &&
                 s.loopback == SI_LOOPBACK_AUTO);
     assert_true(s.payload_max == 65472 && s.dead_peer_ms == 60000 && !s.send_buffer_bytes &&
                 !s.recv_buffer_bytes);

@@ -223,14 +223,15 @@ static void accept_from_peer(uint8_t flags)
     WAIT(s->received == 1);
 }
 
-/* Our end connects: revision 2; the peer asks in its reply, and for a first frame of the kind `rtr`. */
+/* Our end connects: revision 2; the peer asks in its reply, and for a first frame of the kind `rtr`, or for none: 0. Then
+ * our end must not have offered one (RFC 6581 4.1: the bits A, B, C, D). */
 static void connect_to_peer(uint8_t flags, unsigned rtr)
 {
     struct side *s = side;
     const struct pal_socket_tuning plain = {0};
     struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}};
     struct vb_addr remote = s->at;
-    const uint32_t depths = (unsigned)P2P | rtr | 4u << 16 | 4u;
+    const uint32_t depths = (rtr ? (unsigned)P2P : 0) | rtr | 4u << 16 | 4u;
     uint8_t reply[24] = "MPA ID Rep Frame";
     pal_socket listener;
     assert_int_equal(pal_socket_listen(&at, 1, &listener), PAL_NET_OK);
@@ -243,6 +244,8 @@ static void connect_to_peer(uint8_t flags, unsigned rtr)
     pal_socket_close(listener);
     const uint8_t request = hear_opening("MPA ID Req Frame");
     assert_int_equal(request & M, s->peer.makes_markers ? M : 0);
+    assert_int_equal(s->peer.in[20] >> 6, rtr ? 3 : 0);
+    assert_int_equal(s->peer.in[22] >> 6, rtr ? 3 : 0);
     reply[16] = flags | S;
     reply[17] = 2;
     reply[19] = 4;
@@ -377,6 +380,17 @@ static void the_connecting_end_makes_markers_for_a_peer_that_asks_in_its_reply(v
         exchange_all_lengths(kinds[i].opcode == OP_SEND ? 2 : 1);
         close_side();
     }
+}
+
+static void without_ready_to_receive_the_first_frame_is_the_consumers(void **state)
+{
+    (void)state;
+    set("WSD_SOFTIWARP_RTR", "off");
+    open_side(true, false, NULL);
+    set("WSD_SOFTIWARP_RTR", NULL);
+    connect_to_peer(M | C, 0);
+    exchange_all_lengths(1);
+    close_side();
 }
 
 static void a_peer_that_does_not_ask_gets_none(void **state)
@@ -650,6 +664,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_accepting_end_makes_markers_for_a_peer_that_asks),
         cmocka_unit_test(the_connecting_end_makes_markers_for_a_peer_that_asks_in_its_reply),
+        cmocka_unit_test(without_ready_to_receive_the_first_frame_is_the_consumers),
         cmocka_unit_test(a_peer_that_does_not_ask_gets_none),
         cmocka_unit_test(markers_go_without_crc_too_and_however_little_tcp_takes),
         cmocka_unit_test(reads_are_asked_for_and_answered_with_markers),
