@@ -190,8 +190,8 @@ static void data_calls_without_an_overlapped_are_refused(void **state)
     WSABUFEX ex = {16, (CHAR *)p.a.tx, p.a.tx_handle};
     ct_one_of(send_call(&p.a, &piece, 1, 0, NULL), WSAEINVAL, WSAEFAULT);
     ct_one_of(recv_call(&p.a, &piece, 1, &flags, NULL), WSAEINVAL, WSAEFAULT);
-    assert_int_equal(f->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes, 0, NULL,
-                                        NULL, NULL, &error),
+    assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes, 0, NULL,
+                                            NULL, NULL, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSAEINVAL, WSAEFAULT);
     ct_pair_works(&p);
@@ -215,14 +215,14 @@ static void unknown_flags_are_refused(void **state)
         INT error = 0;
         ct_one_of(send_call(&p.a, &piece, 1, unknown[i], &ov), WSAEINVAL, WSAEOPNOTSUPP);
         ct_one_of(recv_call(&p.a, &piece, 1, &flags, &ov), WSAEINVAL, WSAEOPNOTSUPP);
-        assert_int_equal(f->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes,
-                                            unknown[i], &ov, NULL, NULL, &error),
+        assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes,
+                                                unknown[i], &ov, NULL, NULL, &error),
                          SOCKET_ERROR);
         ct_fails(WSAEINVAL, error); /* Q8 */
         if (f->ext->rdma_read == NULL)
             continue;
-        assert_int_equal(f->ext->rdma_read(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes,
-                                           unknown[i], &ov, NULL, NULL, &error),
+        assert_int_equal(p.a.c->ext->rdma_read(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes,
+                                               unknown[i], &ov, NULL, NULL, &error),
                          SOCKET_ERROR);
         ct_fails(WSAEINVAL, error);
     }
@@ -249,18 +249,18 @@ static void missing_buffers_are_refused(void **state)
     ct_fails(WSAEFAULT, recv_call(&p.a, NULL, 1, &flags, &ov));
     ct_fails(WSAEFAULT, recv_call(&p.a, &nowhere, 1, &flags, &ov));
     ct_fails(WSAEFAULT, recv_call(&p.a, &wild, 1, &flags, &ov));
-    assert_int_equal(f->ext->rdma_write(p.a.c->descriptor, NULL, 1, d.bytes, d.length, 0, &bytes, 0, &ov,
-                                        NULL, NULL, &error),
+    assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, NULL, 1, d.bytes, d.length, 0, &bytes, 0, &ov,
+                                            NULL, NULL, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSAEFAULT, WSAEINVAL);
-    assert_int_equal(f->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes, 0, &ov, NULL,
-                                        NULL, &error),
+    assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, &ex, 1, d.bytes, d.length, 0, &bytes, 0, &ov,
+                                            NULL, NULL, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSAEFAULT, WSAEINVAL);
     ex = (WSABUFEX){16, (CHAR *)p.a.tx, p.a.tx_handle};
-    assert_int_equal(
-        f->ext->rdma_write(p.a.c->descriptor, &ex, 1, NULL, d.length, 0, &bytes, 0, &ov, NULL, NULL, &error),
-        SOCKET_ERROR);
+    assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, &ex, 1, NULL, d.length, 0, &bytes, 0, &ov,
+                                            NULL, NULL, &error),
+                     SOCKET_ERROR);
     ct_one_of(error, WSAEFAULT, WSAEINVAL);
     ct_pair_works(&p);
 }
@@ -332,13 +332,13 @@ static void completion_routines_and_thread_ids_are_ignored_or_refused(void **sta
     ct_pair(f, &p, 4096);
     WSABUF to = {64, (CHAR *)p.b.rx}, from = {64, (CHAR *)p.a.tx};
     assert_int_equal(
-        f->procs->lpWSPRecv(p.b.c->descriptor, &to, 1, &bytes, &flags, &in, never_called, &id, &error),
+        p.b.c->procs->lpWSPRecv(p.b.c->descriptor, &to, 1, &bytes, &flags, &in, never_called, &id, &error),
         SOCKET_ERROR);
     ct_one_of(error, WSA_IO_PENDING, WSAEINVAL, WSAEOPNOTSUPP);
     if (error != WSA_IO_PENDING)
         ct_ok(ct_recv(&p.b, 0, 64, &in, SW_POLL));
     assert_int_equal(
-        f->procs->lpWSPSend(p.a.c->descriptor, &from, 1, &bytes, 0, &out, never_called, &id, &error),
+        p.a.c->procs->lpWSPSend(p.a.c->descriptor, &from, 1, &bytes, 0, &out, never_called, &id, &error),
         SOCKET_ERROR);
     ct_one_of(error, WSA_IO_PENDING, WSAEINVAL, WSAEOPNOTSUPP);
     if (error != WSA_IO_PENDING)
@@ -357,22 +357,22 @@ static void counters_that_nobody_wants_may_be_missing(void **state)
 
     ct_pair(f, &p, 4096);
     WSABUF to = {64, (CHAR *)p.b.rx}, from = {64, (CHAR *)p.a.tx};
-    assert_int_equal(f->procs->lpWSPRecv(p.b.c->descriptor, &to, 1, NULL, NULL, &in, NULL, NULL, &error),
+    assert_int_equal(p.b.c->procs->lpWSPRecv(p.b.c->descriptor, &to, 1, NULL, NULL, &in, NULL, NULL, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSA_IO_PENDING, WSAEFAULT, WSAEINVAL); /* lpFlags is in and out: may be insisted on */
     if (error != WSA_IO_PENDING)
         ct_ok(ct_recv(&p.b, 0, 64, &in, SW_POLL));
-    assert_int_equal(f->procs->lpWSPSend(p.a.c->descriptor, &from, 1, NULL, 0, &out, NULL, NULL, &error),
+    assert_int_equal(p.a.c->procs->lpWSPSend(p.a.c->descriptor, &from, 1, NULL, 0, &out, NULL, NULL, &error),
                      SOCKET_ERROR);
     ct_fails(WSA_IO_PENDING, error);
     ct_done(p.a.c, &out, 0);
     ct_done(p.b.c, &in, 0);
     /* and a result without places for it */
-    int result = f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, NULL, FALSE, NULL, &error);
+    int result = p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, NULL, FALSE, NULL, &error);
     if (!result)
         ct_one_of(error, WSAEFAULT, WSAEINVAL);
-    assert_int_equal(f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, NULL, &bytes, FALSE, NULL, &error),
-                     FALSE);
+    assert_int_equal(
+        p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, NULL, &bytes, FALSE, NULL, &error), FALSE);
     ct_one_of(error, WSAEFAULT, WSAEINVAL, WSA_INVALID_HANDLE);
 }
 
@@ -418,11 +418,11 @@ static void event_registrations_that_make_no_sense_are_refused(void **state)
     WSAEVENT e = ct_event(f, true);
     INT error = 0;
 
-    assert_int_equal(f->procs->lpWSPEventSelect(l->descriptor, NULL, FD_ACCEPT, &error), SOCKET_ERROR);
+    assert_int_equal(l->procs->lpWSPEventSelect(l->descriptor, NULL, FD_ACCEPT, &error), SOCKET_ERROR);
     ct_fails(WSAEINVAL, error);
-    assert_int_equal(f->procs->lpWSPEventSelect(l->descriptor, e, 0x400, &error), SOCKET_ERROR);
+    assert_int_equal(l->procs->lpWSPEventSelect(l->descriptor, e, 0x400, &error), SOCKET_ERROR);
     ct_fails(WSAEINVAL, error);
-    assert_int_equal(f->procs->lpWSPEventSelect(l->descriptor, e, (LONG)0x80000000, &error), SOCKET_ERROR);
+    assert_int_equal(l->procs->lpWSPEventSelect(l->descriptor, e, (LONG)0x80000000, &error), SOCKET_ERROR);
     ct_fails(WSAEINVAL, error);
     ct_start_connect(f, l); /* the good registration is still in force */
     ct_ok(sw_event_wait(l->event, ct.wait_ms));

@@ -39,18 +39,18 @@ static void checklist_18_the_handle_is_closed_by_the_last_upcall(void **state)
     mini_open(&m);
     ct_ok(mini_start(&m));
     mini_connect(f, &m, &p);
-    LPFN_WSPREGISTERMEMORY reg = mini_extension(&m, p.acceptor, (GUID)WSAID_REGISTERMEMORY, &code);
+    LPFN_WSPREGISTERMEMORY reg = mini_extension(p.there, p.acceptor, (GUID)WSAID_REGISTERMEMORY, &code);
     ct_ok(code);
     assert_non_null(reg(p.acceptor, memory, 4096, MEM_READWRITE, &error));
     for (int i = 0; i < 6; i++) {
         WSABUF piece = {64, (CHAR *)memory};
         DWORD bytes, flags = 0;
         memset(&in[i], 0, sizeof in[i]);
-        m.procs.lpWSPRecv(p.acceptor, &piece, 1, &bytes, &flags, &in[i], NULL, NULL, &error);
+        p.there->lpWSPRecv(p.acceptor, &piece, 1, &bytes, &flags, &in[i], NULL, NULL, &error);
         ct_fails(WSA_IO_PENDING, error);
     }
     mini_forget();
-    assert_int_equal(m.procs.lpWSPCloseSocket(p.acceptor, &error), 0);
+    assert_int_equal(p.there->lpWSPCloseSocket(p.acceptor, &error), 0);
     unsigned count = mini_records(records, 256);
     unsigned completed = 0, closed_at = count;
     SOCKET handle = 0;
@@ -70,7 +70,7 @@ static void checklist_18_the_handle_is_closed_by_the_last_upcall(void **state)
     for (unsigned i = closed_at + 1; i < count; i++)
         assert_true(records[i].handle != handle);
     assert_int_equal(m.procs.lpWSPCloseSocket(p.connector, &error), 0);
-    assert_int_equal(m.procs.lpWSPCloseSocket(p.listener, &error), 0);
+    assert_int_equal(p.there->lpWSPCloseSocket(p.listener, &error), 0);
     ct_ok(mini_cleanup(&m));
     count = mini_records(records, 256);
     for (unsigned i = closed_at + 1; i < count; i++)

@@ -19,11 +19,14 @@ static void rig_open(struct fixture *f, struct rig *r)
     mini_open(&r->m);
     ct_ok(mini_start(&r->m));
     mini_connect(f, &r->m, &r->p);
-    LPFN_WSPREGISTERMEMORY reg = mini_extension(&r->m, r->p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
+    LPFN_WSPREGISTERMEMORY reg = mini_extension(&r->m.procs, r->p.connector, (GUID)WSAID_REGISTERMEMORY,
+                                                &code);
     ct_ok(code);
     r->tx = ct_memory(f, 4096);
     r->rx = ct_memory(f, 4096);
     assert_non_null(reg(r->p.connector, r->tx, 4096, MEM_READWRITE, &error));
+    reg = mini_extension(r->p.there, r->p.acceptor, (GUID)WSAID_REGISTERMEMORY, &code);
+    ct_ok(code);
     assert_non_null(reg(r->p.acceptor, r->rx, 4096, MEM_READWRITE, &error));
 }
 
@@ -32,8 +35,8 @@ static void rig_close(struct rig *r)
     INT error = 0;
 
     assert_int_equal(r->m.procs.lpWSPCloseSocket(r->p.connector, &error), 0);
-    assert_int_equal(r->m.procs.lpWSPCloseSocket(r->p.acceptor, &error), 0);
-    assert_int_equal(r->m.procs.lpWSPCloseSocket(r->p.listener, &error), 0);
+    assert_int_equal(r->p.there->lpWSPCloseSocket(r->p.acceptor, &error), 0);
+    assert_int_equal(r->p.there->lpWSPCloseSocket(r->p.listener, &error), 0);
     ct_ok(mini_cleanup(&r->m));
     mini_close(&r->m);
 }
@@ -44,7 +47,7 @@ static int rig_recv(struct rig *r, WSAOVERLAPPED *ov)
     DWORD bytes, flags = 0;
     INT error = 0;
 
-    assert_int_equal(r->m.procs.lpWSPRecv(r->p.acceptor, &piece, 1, &bytes, &flags, ov, NULL, NULL, &error),
+    assert_int_equal(r->p.there->lpWSPRecv(r->p.acceptor, &piece, 1, &bytes, &flags, ov, NULL, NULL, &error),
                      SOCKET_ERROR);
     return error;
 }
@@ -62,10 +65,11 @@ static int rig_send(struct rig *r, WSAOVERLAPPED *ov)
 
 static bool rig_is_over(struct rig *r, SOCKET s, WSAOVERLAPPED *ov)
 {
+    const WSPPROC_TABLE *procs = s == r->p.acceptor ? r->p.there : &r->m.procs;
     DWORD bytes, flags;
     INT error = 0;
 
-    return r->m.procs.lpWSPGetOverlappedResult(s, ov, &bytes, FALSE, &flags, &error) ||
+    return procs->lpWSPGetOverlappedResult(s, ov, &bytes, FALSE, &flags, &error) ||
            error != WSA_IO_INCOMPLETE;
 }
 
@@ -179,7 +183,7 @@ static void a_thousand_polled_receives_make_no_upcall_even_when_closed(void **st
 
     memset(in, 0, sizeof in);
     ct_pair(f, &p, 4096);
-    uint64_t upcalls = sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
+    uint64_t upcalls = ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
     for (int i = 0; i < N; i++)
         ct_ok(ct_recv(&p.b, 0, 64, &in[i], SW_POLL));
     for (int i = 0; i < N / 2; i++) {
@@ -196,7 +200,7 @@ static void a_thousand_polled_receives_make_no_upcall_even_when_closed(void **st
         ct_fails(WSA_OPERATION_ABORTED, error);
         assert_int_equal(bytes, 0);
     }
-    assert_int_equal(sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls);
+    assert_int_equal(ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls);
 }
 
 static void notified_operations_make_exactly_one_upcall_each(void **state)
@@ -209,7 +213,7 @@ static void notified_operations_make_exactly_one_upcall_each(void **state)
     memset(in, 0, sizeof in);
     memset(out, 0, sizeof out);
     ct_pair(f, &p, 4096);
-    uint64_t upcalls = sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
+    uint64_t upcalls = ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
     for (int i = 0; i < N; i++)
         ct_ok(ct_recv(&p.b, 0, 64, &in[i], SW_NOTIFY));
     for (int i = 0; i < N - 10; i++)
@@ -227,8 +231,7 @@ static void notified_operations_make_exactly_one_upcall_each(void **state)
         assert_true(sw_overlapped_result(&in[i], NULL, &error));
         ct_fails(WSA_OPERATION_ABORTED, error);
     }
-    assert_int_equal(sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST),
-                     upcalls + 2 * N - 10);
+    assert_int_equal(ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls + 2 * N - 10);
 }
 
 static void the_provider_never_sets_hEvent_itself(void **state)
@@ -261,11 +264,13 @@ static void results_can_be_asked_for_again_and_again(void **state)
         DWORD bytes = 0, flags = 77;
         INT error = 0;
         assert_int_equal(
-            f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, &bytes, i % 2, &flags, &error), TRUE);
+            p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, &bytes, i % 2, &flags, &error),
+            TRUE);
         assert_int_equal(bytes, 40);
         assert_int_equal(flags, 0);
         assert_int_equal(
-            f->procs->lpWSPGetOverlappedResult(p.a.c->descriptor, &out, &bytes, i % 2, &flags, &error), TRUE);
+            p.a.c->procs->lpWSPGetOverlappedResult(p.a.c->descriptor, &out, &bytes, i % 2, &flags, &error),
+            TRUE);
         assert_int_equal(bytes, 40);
     }
 }
@@ -340,7 +345,7 @@ static void asking_early_answers_WSA_IO_INCOMPLETE_and_touches_nothing(void **st
         DWORD bytes = 4711, flags = 4712;
         ct_ok(ct_recv(&p.b, 0, 64, &in[i], i == 0 ? SW_POLL : SW_NOTIFY));
         assert_int_equal(
-            f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in[i], &bytes, FALSE, &flags, &error),
+            p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in[i], &bytes, FALSE, &flags, &error),
             FALSE);
         ct_fails(WSA_IO_INCOMPLETE, error);
         assert_int_equal(bytes, 4711);
@@ -363,7 +368,7 @@ static void a_failed_operation_reports_its_own_error(void **state)
         INT error = 0;
         ct_done(p.b.c, &in[i], WSAECONNRESET);
         assert_int_equal(
-            f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in[i], &bytes, TRUE, &flags, &error),
+            p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in[i], &bytes, TRUE, &flags, &error),
             FALSE);
         ct_fails(WSAECONNRESET, error);
         assert_int_equal(bytes, 4711); /* left alone on failure */
@@ -384,7 +389,7 @@ static void w14_a_bad_socket_is_FALSE_and_a_result_of_zero_bytes_is_TRUE(void **
     ct_done(p.a.c, &out, 0);
     ct_done(p.b.c, &in, 0);
     assert_int_equal(
-        f->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, &bytes, FALSE, &flags, &error), TRUE);
+        p.b.c->procs->lpWSPGetOverlappedResult(p.b.c->descriptor, &in, &bytes, FALSE, &flags, &error), TRUE);
     assert_int_equal(bytes, 0);
     assert_int_equal(f->procs->lpWSPGetOverlappedResult((SOCKET)4711, &in, &bytes, FALSE, &flags, &error),
                      FALSE);

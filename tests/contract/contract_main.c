@@ -2,6 +2,8 @@
  *
  *   contract --loop --provider FILE [--group NAME]... [--test PATTERN] [--list]
  *   contract --device [ADDRESS] --provider FILE ...     ADDRESS defaults to WSD_TEST_ADDR
+ *   contract --device [ADDRESS] --provider FILE --peer COPY ...
+ *       two instances: what listens comes from COPY, on the backend that WSD_TEST_PEER_BACKEND names
  *
  * Environment: WSD_TEST_ROUNDS, WSD_TEST_WAIT_MS (ct_env.c), and the provider's own settings. Exit: 0;
  *              number of groups with failures (at most 60); 77 with a reason when the backend cannot open;
@@ -54,8 +56,8 @@ static const struct ct_group *const groups[] = {
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: contract {--loop | --device [ADDRESS]} --provider FILE [--group NAME]... "
-                    "[--test PATTERN] [--list]\n");
+    fprintf(stderr, "usage: contract {--loop | --device [ADDRESS]} --provider FILE [--peer COPY] "
+                    "[--group NAME]... [--test PATTERN] [--list]\n");
     return 2;
 }
 
@@ -71,8 +73,8 @@ int main(int argc, char **argv)
 {
     bool is_loop = false, is_device = false, is_role = false, is_wanted[GROUP_COUNT] = {false},
          is_any = false;
-    const char *provider = NULL, *address = NULL;
-    int failed = 0;
+    const char *provider = NULL, *peer = NULL, *address = NULL;
+    int failed = 0, failed_tests = 0;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--loop") == 0) {
@@ -83,6 +85,8 @@ int main(int argc, char **argv)
                 address = argv[++i];
         } else if (strcmp(argv[i], "--provider") == 0 && i + 1 < argc) {
             provider = argv[++i];
+        } else if (strcmp(argv[i], "--peer") == 0 && i + 1 < argc) {
+            peer = argv[++i];
         } else if (strcmp(argv[i], "--role") == 0) {
             is_role = true;
         } else if (strcmp(argv[i], "--test") == 0 && i + 1 < argc) {
@@ -103,7 +107,7 @@ int main(int argc, char **argv)
     }
     if (is_loop == is_device || provider == NULL)
         return usage();
-    int result = ct_env_init(is_loop, provider, address);
+    int result = ct_env_init(is_loop, provider, peer, address);
     if (result != 0)
         return result;
     if (is_role)
@@ -114,8 +118,13 @@ int main(int argc, char **argv)
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         if (is_any && !is_wanted[g])
             continue;
-        failed += _cmocka_run_group_tests(groups[g]->name, groups[g]->tests, groups[g]->count, NULL, NULL) !=
-                  0;
+        int bad = _cmocka_run_group_tests(groups[g]->name, groups[g]->tests, groups[g]->count, NULL, NULL);
+        failed += bad != 0;
+        failed_tests += bad;
     }
+    if (ct_env_is_across())
+        printf("%s connects, %s listens: %d passed, %u excepted, %u skipped, %d failed\n", ct.vb_spec,
+               ct.peer_spec, (int)(ct.count.run - ct.count.excepted - ct.count.skipped) - failed_tests,
+               ct.count.excepted, ct.count.skipped, failed_tests);
     return failed < 60 ? failed : 60;
 }

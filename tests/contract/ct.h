@@ -42,13 +42,24 @@ struct ct_env {
     const struct prov_loop_api *loop; /* NULL on a device */
     const struct vb_api *vb;
     const char *vb_spec;
+    /* Another backend for the ends that listen, and a copy of the library for them, so that it has a state of its own. Both
+     * empty: one instance is at both ends. */
+    char peer_spec[64];
+    char peer_provider[4096];
+    /* Where the two ends are different devices, what both have and what either does. */
     bool has_flow_control; /* a message that finds no receive waits */
     bool completes_early;  /* iWARP: a send or write is over once it was handed on, not when it has arrived */
+    struct {
+        unsigned run, excepted, skipped; /* of the tests so far */
+    } count;
 };
 extern struct ct_env ct;
 
 /* argv as in contract_main.c. 0; 77 with a reason on standard error; 2: bad usage. */
-int ct_env_init(bool is_loop, const char *provider, const char *address);
+int ct_env_init(bool is_loop, const char *provider, const char *peer, const char *address);
+bool ct_env_is_across(void); /* the two ends are two instances on two backends */
+/* Whoever starts an instance now gets the backend of the ends that listen; false: the other one again. */
+void ct_env_choose_peer(bool is_peer);
 /* Load the provider once to see whether there is a device. 0 or 77 with a reason printed. */
 int ct_env_probe(void);
 /* The module's own handle, so that the loop backend outlives the provider's loads. A test of real
@@ -70,7 +81,17 @@ void ct_env_hold_module(void);
     do {                                                                                                     \
         printf("[   WHY    ] " __VA_ARGS__);                                                                 \
         printf("\n");                                                                                        \
+        ct.count.skipped++;                                                                                  \
         skip();                                                                                              \
+    } while (0)
+/* First thing in a test that makes no sense when the ends are two instances. */
+#define ct_needs_one_instance(reason)                                                                        \
+    do {                                                                                                     \
+        if (ct_env_is_across()) {                                                                            \
+            printf("[ EXCEPTED ] one instance at both ends: %s\n", (reason));                                \
+            ct.count.excepted++;                                                                             \
+            skip();                                                                                          \
+        }                                                                                                    \
     } while (0)
 #define ct_needs_loop()                                                                                      \
     do {                                                                                                     \
@@ -124,8 +145,9 @@ struct ct_kept {
 };
 
 struct fixture {
-    struct sw_provider *provider;
-    const WSPPROC_TABLE *procs;
+    struct sw_provider *provider; /* connects */
+    struct sw_provider *peer;     /* listens: the same, or a second instance on another backend */
+    const WSPPROC_TABLE *procs;   /* of `provider`; another socket may need its own c->procs */
     const struct sw_extensions *ext;
     WSD_SOCKADDR_IN here;         /* where tests listen; port 0 */
     WSD_SOCKADDR_IN other;        /* where they connect from; port 0 */
@@ -175,10 +197,12 @@ struct ct_group {
     const struct ct_group ct_group_##name = {#name, name##_tests,                                            \
                                              sizeof name##_tests / sizeof name##_tests[0]}
 
-void ct_load(struct fixture *f); /* sw_load(), asserted */
+void ct_load(struct fixture *f); /* sw_load(), asserted; two where the ends are on two backends */
 int ct_try_load(struct fixture *f, char *why, size_t why_bytes);
 void ct_unload(struct fixture *f); /* close everything, sw_unload(), no violation */
 void ct_close_all(struct fixture *f);
+/* sw_upcall_count() of both ends. */
+uint64_t ct_upcalls(struct fixture *f, enum sw_upcall which);
 /* nothing is left over from before the test, nothing was violated */
 bool ct_is_clean(struct fixture *f, bool says_why);
 /* undone by teardown; before ct_load() */
@@ -254,6 +278,13 @@ int ct_read(struct ct_end *e, DWORD offset, DWORD bytes, const struct sw_rdma_de
 #define ct_done(companion, ov, error) ct_done_((companion), (ov), (error), #ov, __FILE__, __LINE__)
 DWORD ct_done_(const struct sw_companion *c, WSAOVERLAPPED *ov, int error, const char *what, const char *file,
                int line);
+/* The same while `asker` asks for its operation `asked`: what is polled moves when somebody asks (4.12), and a question about one
+ * end moves the other one too only where they are one instance. */
+#define ct_done_asking(companion, ov, error, asker, asked)                                                   \
+    ct_done_asking_((companion), (ov), (error), (asker), (asked), #ov, __FILE__, __LINE__)
+DWORD ct_done_asking_(const struct sw_companion *c, WSAOVERLAPPED *ov, int error,
+                      const struct sw_companion *asker, WSAOVERLAPPED *asked, const char *what,
+                      const char *file, int line);
 /* The error it ended with, whatever it is. */
 int ct_outcome(const struct sw_companion *c, WSAOVERLAPPED *ov);
 /* One message of `bytes` patterned bytes, checked at the other side. */
@@ -263,6 +294,9 @@ void ct_transfer_(struct ct_end *from, struct ct_end *to, DWORD bytes, enum sw_c
 void ct_fill(void *memory, size_t bytes, uint32_t seed);
 /* -1: all as ct_fill() made it; else offset of the first wrong byte. */
 long ct_wrong_byte(const void *memory, size_t bytes, uint32_t seed);
+/* After `moved` was taken over: its provider has connected anew. Between two backends it sends first, as the side that connects
+ * has to over iWARP (RFC 5044 7.1.3): siw asks for no ready-to-receive message that would let the other one begin. */
+void ct_moved_speaks(struct ct_end *moved, struct ct_end *other);
 /* The connection still works in both directions. */
 void ct_pair_works(struct ct_pair *p);
 /* The other end is gone: a receive fails with WSAECONNRESET (or with `other` when that is not 0). */
@@ -305,7 +339,7 @@ int ct_role_main(void);                    /* the second process */
 
 /* ---- raw connections below the provider ---------------------------------------------------------------- */
 
-struct ct_raw {
+struct ct_raw_side {
     struct vb_backend *be;
     struct vb_dev *dev;
     struct vb_pd *pd;
@@ -313,15 +347,19 @@ struct ct_raw {
     struct vb_cm *cm;
     struct vb_caps caps;
 };
+struct ct_raw {
+    struct ct_raw_side connects,
+        listens; /* on the backends of those ends; with one backend they are the same objects */
+};
 struct ct_raw_conn {
-    struct ct_raw *raw;
+    struct ct_raw_side *side;
     struct vb_conn *conn;
     struct vb_qp *qp;
 };
 void ct_raw_open(struct ct_raw *raw);
 void ct_raw_close(struct ct_raw *raw);
 /* The next event within the deadline; false: none came. */
-bool ct_raw_event(struct ct_raw *raw, struct vb_cm_event *ev, uint32_t timeout_ms);
+bool ct_raw_event(struct ct_raw *raw, struct vb_cm_event *ev, uint32_t timeout_ms); /* of either side */
 vb_status_t ct_raw_connect(struct ct_raw *raw, const WSD_SOCKADDR_IN *remote, const void *data,
                            uint16_t bytes, struct ct_raw_conn *out);
 /* a request; gives it a QP */

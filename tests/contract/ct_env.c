@@ -59,7 +59,33 @@ static void on_alarm(int signal_number)
     abort();
 }
 
-int ct_env_init(bool is_loop, const char *provider, const char *address)
+bool ct_env_is_across(void)
+{
+    return ct.peer_spec[0] != '\0';
+}
+
+void ct_env_choose_peer(bool is_peer)
+{
+    setenv("WSD_BACKEND", is_peer ? ct.peer_spec : ct.vb_spec, 1);
+}
+
+static bool choose_peer(const char *library)
+{
+    const char *spec = getenv("WSD_TEST_PEER_BACKEND");
+
+    if (library == NULL)
+        return true;
+    if (ct.is_loop || spec == NULL || *spec == '\0') {
+        fprintf(stderr,
+                "--peer needs a device, and WSD_TEST_PEER_BACKEND: the backend of the ends that listen\n");
+        return false;
+    }
+    snprintf(ct.peer_spec, sizeof ct.peer_spec, "%s", spec);
+    snprintf(ct.peer_provider, sizeof ct.peer_provider, "%s", library);
+    return true;
+}
+
+int ct_env_init(bool is_loop, const char *provider, const char *peer, const char *address)
 {
     ct.is_loop = is_loop;
     ct.rounds = number_from("WSD_TEST_ROUNDS", is_loop ? 200 : 20);
@@ -67,6 +93,8 @@ int ct_env_init(bool is_loop, const char *provider, const char *address)
     const char *backend = getenv("WSD_TEST_BACKEND");
     ct.vb_spec = is_loop ? "loop" : backend != NULL && *backend != '\0' ? backend : "rdmacore";
     snprintf(ct.provider, sizeof ct.provider, "%s", provider);
+    if (!choose_peer(peer))
+        return 2;
     ssize_t n = readlink("/proc/self/exe", ct.program, sizeof ct.program - 1);
     ct.program[n > 0 ? n : 0] = '\0';
     if (is_loop) {
@@ -93,18 +121,39 @@ int ct_env_init(bool is_loop, const char *provider, const char *address)
     return 0;
 }
 
-int ct_env_probe(void)
+/* Does this process have a device of the kernel's RDMA open? */
+static bool has_kernel_device(void)
+{
+    bool is_there = false;
+
+    for (int fd = 0; fd < 1024 && !is_there; fd++) {
+        char name[32], target[64];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(name, target, sizeof target - 1);
+        target[n > 0 ? n : 0] = '\0';
+        is_there = strncmp(target, "/dev/infiniband/uverbs", 22) == 0;
+    }
+    return is_there;
+}
+
+/* Load it once and look for the address. 0; 1 or 77 with a reason printed. */
+static int probe(const char *library, const char *spec)
 {
     struct sw_provider *p;
     char why[512];
     WSD_SOCKADDR_IN wanted;
     struct sw_address known[64];
-    int result = sw_load(ct.provider, NULL, &p, why, sizeof why);
+    int result = sw_load(library, NULL, &p, why, sizeof why);
 
     if (result != 0) {
         fprintf(stderr, "%s: %s (%s)\n", result == WSASYSNOTREADY ? "skipped" : "failed", why,
                 sw_error_name(result));
         return result == WSASYSNOTREADY ? 77 : 1;
+    }
+    if (ct_env_is_across() && has_kernel_device() != (strncmp(spec, "rdmacore", 8) == 0)) {
+        fprintf(stderr, "failed: the instance for %s is on another backend\n", spec);
+        sw_unload(p, NULL, 0);
+        return 1;
     }
     unsigned count = sw_addresses(p, known, 64);
     bool is_known = false;
@@ -112,14 +161,28 @@ int ct_env_probe(void)
         for (unsigned i = 0; i < count && i < 64; i++)
             is_known |= known[i].address.sin_addr.s_addr == wanted.sin_addr.s_addr;
     sw_unload(p, NULL, 0);
-    if (!is_known) {
-        fprintf(stderr, "skipped: %s is not an address of an RDMA device here\n", ct.address);
-        return 77;
+    if (is_known)
+        return 0;
+    fprintf(stderr, "skipped: %s is not an address of an RDMA device here\n", ct.address);
+    return 77;
+}
+
+int ct_env_probe(void)
+{
+    int result = probe(ct.provider, ct.vb_spec);
+
+    if (result == 0 && ct_env_is_across()) {
+        ct_env_choose_peer(true);
+        result = probe(ct.peer_provider, ct.peer_spec);
+        ct_env_choose_peer(false);
     }
+    if (result != 0)
+        return result;
     struct ct_raw raw;
     ct_raw_open(&raw);
-    ct.has_flow_control = (raw.caps.flags & VB_CAP_RECV_FLOW_CONTROL) != 0;
-    ct.completes_early = strcmp(raw.caps.transport, "iWARP") == 0;
+    const struct vb_caps *a = &raw.connects.caps, *b = &raw.listens.caps;
+    ct.has_flow_control = (a->flags & b->flags & VB_CAP_RECV_FLOW_CONTROL) != 0;
+    ct.completes_early = strcmp(a->transport, "iWARP") == 0 || strcmp(b->transport, "iWARP") == 0;
     ct_raw_close(&raw);
     return 0;
 }

@@ -34,8 +34,16 @@ int ct_try_load(struct fixture *f, char *why, size_t why_bytes)
 {
     int result = sw_load(ct.provider, NULL, &f->provider, why, why_bytes);
 
+    f->peer = f->provider;
+    if (result == 0 && ct_env_is_across()) {
+        ct_env_choose_peer(true);
+        result = sw_load(ct.peer_provider, NULL, &f->peer, why, why_bytes);
+        ct_env_choose_peer(false);
+        if (result != 0)
+            sw_unload(f->provider, NULL, 0);
+    }
     if (result != 0) {
-        f->provider = NULL;
+        f->provider = f->peer = NULL;
         return result;
     }
     f->procs = sw_procs(f->provider);
@@ -61,19 +69,28 @@ void ct_close_all(struct fixture *f)
     f->listener = NULL;
 }
 
+uint64_t ct_upcalls(struct fixture *f, enum sw_upcall which)
+{
+    uint64_t count = sw_upcall_count(f->provider, which);
+
+    return f->peer != f->provider ? count + sw_upcall_count(f->peer, which) : count;
+}
+
 static bool unload(struct fixture *f)
 {
-    char text[4096];
+    char text[4096], of_peer[4096] = "";
     unsigned count;
 
     if (f->provider == NULL)
         return true;
     ct_close_all(f);
     count = sw_unload(f->provider, text, sizeof text);
-    f->provider = NULL;
+    if (f->peer != f->provider)
+        count += sw_unload(f->peer, of_peer, sizeof of_peer);
+    f->provider = f->peer = NULL;
     if (count == f->expected_violations)
         return true;
-    print_error("%u contract violations (%u expected):\n%s", count, f->expected_violations, text);
+    print_error("%u contract violations (%u expected):\n%s%s", count, f->expected_violations, text, of_peer);
     return false;
 }
 
@@ -122,6 +139,7 @@ int ct_setup_bare(void **state)
     if (f == NULL)
         return -1;
     *state = f;
+    ct.count.run++;
     alarm((ct.wait_ms / 1000 + 1) * 6); /* several waits may time out before a test gives up */
     if (sw_parse_address(ct.address, &f->here) != 0 || sw_parse_address(ct.other_address, &f->other) != 0)
         return -1;

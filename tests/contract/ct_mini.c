@@ -177,12 +177,19 @@ void mini_info(WSAPROTOCOL_INFOW *info)
     info->iProtocol = WS_IPPROTO_TCP;
 }
 
+static void *open_library(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    if (library == NULL)
+        ct_fail("%s", dlerror());
+    return library;
+}
+
 void mini_open(struct mini *m)
 {
     memset(m, 0, sizeof *m);
-    m->library = dlopen(ct.provider, RTLD_NOW | RTLD_LOCAL);
-    if (m->library == NULL)
-        ct_fail("%s", dlerror());
+    m->library = open_library(ct.provider);
     *(void **)&m->start = dlsym(m->library, "WSPStartupEx");
     *(void **)&m->plain_start = dlsym(m->library, "WSPStartup");
     assert_non_null(m->start);
@@ -196,7 +203,7 @@ void mini_open(struct mini *m)
     pal_mutex_unlock(&lock);
 }
 
-int mini_start(struct mini *m)
+static int start(LPWSPSTARTUPEX fn, WSPDATA *data, WSPPROC_TABLE *procs)
 {
     WSPUPCALLTABLEEX *table = malloc(sizeof *table);
     WSAPROTOCOL_INFOW *info = malloc(sizeof *info);
@@ -205,7 +212,7 @@ int mini_start(struct mini *m)
     assert_non_null(info);
     mini_table(table);
     mini_info(info);
-    int result = m->start(0x0202, &m->data, info, table, &m->procs);
+    int result = fn(0x0202, data, info, table, procs);
     memset(table, 0xEE, sizeof *table); /* valid during the call only */
     memset(info, 0xEE, sizeof *info);
     free(table);
@@ -213,15 +220,52 @@ int mini_start(struct mini *m)
     return result;
 }
 
-int mini_cleanup(struct mini *m)
+int mini_start(struct mini *m)
+{
+    return start(m->start, &m->data, &m->procs);
+}
+
+const WSPPROC_TABLE *mini_peer(struct mini *m)
+{
+    LPWSPSTARTUPEX fn;
+    WSPDATA data;
+
+    if (!ct_env_is_across())
+        return &m->procs;
+    if (m->peer_library == NULL) {
+        m->peer_library = open_library(ct.peer_provider);
+        *(void **)&fn = dlsym(m->peer_library, "WSPStartupEx");
+        assert_non_null(fn);
+        ct_env_choose_peer(true);
+        int result = start(fn, &data, &m->peer_procs);
+        ct_env_choose_peer(false);
+        ct_ok(result);
+    }
+    return &m->peer_procs;
+}
+
+static int clean_up(const WSPPROC_TABLE *procs)
 {
     INT error = 0;
 
-    return m->procs.lpWSPCleanup(&error) == SOCKET_ERROR ? error : 0;
+    return procs->lpWSPCleanup(&error) == SOCKET_ERROR ? error : 0;
+}
+
+int mini_cleanup(struct mini *m)
+{
+    int result = clean_up(&m->procs);
+
+    if (m->peer_library != NULL) {
+        int of_peer = clean_up(&m->peer_procs);
+        result = result == 0 ? of_peer : result;
+    }
+    return result;
 }
 
 void mini_close(struct mini *m)
 {
+    if (m->peer_library != NULL)
+        dlclose(m->peer_library);
     dlclose(m->library);
 }
 
@@ -272,14 +316,14 @@ void mini_on_complete(void (*fn)(const struct mini_record *r))
     pal_mutex_unlock(&lock);
 }
 
-SOCKET mini_socket(struct mini *m, int *error)
+SOCKET mini_socket(const WSPPROC_TABLE *procs, int *error)
 {
     WSAPROTOCOL_INFOW info;
     INT code = 0;
 
     mini_info(&info);
-    SOCKET s = m->procs.lpWSPSocket(WS_AF_INET, WS_SOCK_STREAM, WS_IPPROTO_TCP, &info, 0, WSA_FLAG_OVERLAPPED,
-                                    &code);
+    SOCKET s = procs->lpWSPSocket(WS_AF_INET, WS_SOCK_STREAM, WS_IPPROTO_TCP, &info, 0, WSA_FLAG_OVERLAPPED,
+                                  &code);
     if (error != NULL)
         *error = s == INVALID_SOCKET ? code : 0;
     return s;
@@ -292,13 +336,14 @@ void mini_connect(struct fixture *f, struct mini *m, struct mini_pair *p)
     INT error = 0;
     int unused;
 
+    p->there = mini_peer(m);
     p->accept_event = ct_event(f, true);
     p->connect_event = ct_event(f, true);
-    p->listener = mini_socket(m, &unused);
-    assert_int_equal(m->procs.lpWSPBind(p->listener, (WSD_SOCKADDR *)&here, sizeof here, &error), 0);
-    assert_int_equal(m->procs.lpWSPListen(p->listener, 5, &error), 0);
-    assert_int_equal(m->procs.lpWSPEventSelect(p->listener, p->accept_event, FD_ACCEPT, &error), 0);
-    p->connector = mini_socket(m, &unused);
+    p->listener = mini_socket(p->there, &unused);
+    assert_int_equal(p->there->lpWSPBind(p->listener, (WSD_SOCKADDR *)&here, sizeof here, &error), 0);
+    assert_int_equal(p->there->lpWSPListen(p->listener, 5, &error), 0);
+    assert_int_equal(p->there->lpWSPEventSelect(p->listener, p->accept_event, FD_ACCEPT, &error), 0);
+    p->connector = mini_socket(&m->procs, &unused);
     assert_int_equal(m->procs.lpWSPBind(p->connector, (WSD_SOCKADDR *)&other, sizeof other, &error), 0);
     assert_int_equal(m->procs.lpWSPEventSelect(p->connector, p->connect_event, FD_CONNECT, &error), 0);
     assert_int_equal(m->procs.lpWSPConnect(p->connector, (WSD_SOCKADDR *)&here, sizeof here, NULL, NULL, NULL,
@@ -306,7 +351,7 @@ void mini_connect(struct fixture *f, struct mini *m, struct mini_pair *p)
                      SOCKET_ERROR);
     ct_check_(error, WSAEWOULDBLOCK, "WSPConnect", __FILE__, __LINE__);
     ct_ok(sw_event_wait(p->accept_event, ct.wait_ms));
-    p->acceptor = m->procs.lpWSPAccept(p->listener, NULL, NULL, ct_accept_all, 0, &error);
+    p->acceptor = p->there->lpWSPAccept(p->listener, NULL, NULL, ct_accept_all, 0, &error);
     if (p->acceptor == INVALID_SOCKET)
         ct_fail("WSPAccept: %s", sw_error_name(error));
     ct_ok(sw_event_wait(p->connect_event, ct.wait_ms));
@@ -316,14 +361,14 @@ void mini_connect(struct fixture *f, struct mini *m, struct mini_pair *p)
     ct_ok(events.iErrorCode[FD_CONNECT_BIT]);
 }
 
-LPFN_WSPREGISTERMEMORY mini_extension(struct mini *m, SOCKET s, GUID id, int *error)
+LPFN_WSPREGISTERMEMORY mini_extension(const WSPPROC_TABLE *procs, SOCKET s, GUID id, int *error)
 {
     LPFN_WSPREGISTERMEMORY fn = NULL;
     DWORD bytes = 0;
     INT code = 0;
 
-    if (m->procs.lpWSPIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, &fn, sizeof fn, &bytes,
-                            NULL, NULL, NULL, &code) == SOCKET_ERROR)
+    if (procs->lpWSPIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, &fn, sizeof fn, &bytes, NULL,
+                          NULL, NULL, &code) == SOCKET_ERROR)
         *error = code;
     else
         *error = 0;

@@ -24,12 +24,16 @@ struct mini {
     WSPPROC_TABLE procs;
     WSPDATA data;
     void *library;
+    WSPPROC_TABLE peer_procs; /* the second instance, which listens, where the ends are on two backends */
+    void *peer_library;       /* NULL: there is none, or mini_peer() was not called */
 };
 
 void mini_open(struct mini *m);   /* load the library, no start-up; forget the record */
 int mini_start(struct mini *m);   /* WSPStartupEx; the caller's tables are spoiled afterwards */
-int mini_cleanup(struct mini *m); /* WSPCleanup: 0 or its code */
-void mini_close(struct mini *m);  /* unload */
+int mini_cleanup(struct mini *m); /* WSPCleanup, of the second instance too: 0 or its code */
+/* The table for what listens and accepts: the second instance's, started by the first call, or our own. */
+const WSPPROC_TABLE *mini_peer(struct mini *m);
+void mini_close(struct mini *m); /* unload */
 void mini_table(WSPUPCALLTABLEEX *t);
 void mini_info(WSAPROTOCOL_INFOW *info); /* TCP/IP's entry */
 
@@ -41,13 +45,15 @@ void mini_refuse_handles(bool refuse); /* WPUCreateSocketHandle then fails with 
 /* Called in the upcall, after it was recorded. NULL: nothing. */
 void mini_on_complete(void (*fn)(const struct mini_record *r));
 
-SOCKET mini_socket(struct mini *m, int *error); /* a fresh companion */
+SOCKET mini_socket(const WSPPROC_TABLE *procs, int *error); /* a fresh companion */
 /* A connected pair and its listener through plain calls, on the loop backend or a device. */
 struct mini_pair {
+    const WSPPROC_TABLE *there; /* for the listener and the acceptor */
     SOCKET listener, connector, acceptor;
     WSAEVENT accept_event, connect_event; /* of switch_shim; closed by the test's fixture */
 };
 void mini_connect(struct fixture *f, struct mini *m, struct mini_pair *p);
-LPFN_WSPREGISTERMEMORY mini_extension(struct mini *m, SOCKET s, GUID id, int *error); /* cast the result */
+/* cast the result */
+LPFN_WSPREGISTERMEMORY mini_extension(const WSPPROC_TABLE *procs, SOCKET s, GUID id, int *error);
 
 #endif

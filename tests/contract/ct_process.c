@@ -17,8 +17,14 @@ struct ct_process *ct_process_start(struct fixture *f)
     int in[2], out[2];
     pid_t pid;
     posix_spawn_file_actions_t actions;
-    char *const argv[] = {ct.program, (char *)"--role",     (char *)"--device",
-                          ct.address, (char *)"--provider", ct.provider,
+    char *const argv[] = {ct.program,
+                          (char *)"--role",
+                          (char *)"--device",
+                          ct.address,
+                          (char *)"--provider",
+                          ct.provider,
+                          ct_env_is_across() ? (char *)"--peer" : NULL,
+                          ct.peer_provider,
                           NULL};
 
     assert_non_null(p);

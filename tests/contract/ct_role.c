@@ -7,7 +7,7 @@
  *   ready                 post a receive         expect BYTES SEED: what it got
  *   expose BYTES          -> ok DESCRIPTOR       gone: a receive fails with WSAECONNRESET
  *   flood / write DESCRIPTOR / read DESCRIPTOR   answers, then goes on until it is killed
- *   duplicate PID         -> ok VALUE            adopt VALUE
+ *   duplicate PID         -> ok VALUE            adopt VALUE connector | adopt VALUE acceptor
  *   lend PID              -> ok VALUE (the listener)      take VALUE (a listener) / serve: accept on it
  *
  * A failed check ends the process; the test sees its pipe close. */
@@ -57,12 +57,13 @@ static void forever(const char *what, const struct sw_rdma_descriptor *d)
     }
 }
 
-static void adopt(const char *value, struct sw_companion **out)
+/* p: the instance that the socket belongs to. */
+static void adopt(struct sw_provider *p, const char *value, struct sw_companion **out)
 {
     WSAPROTOCOL_INFOW info = *sw_protocol_info(f.provider);
 
     info.dwProviderReserved = (DWORD)strtoul(value, NULL, 0);
-    ct_ok(sw_adopt(f.provider, &info, NULL, NULL, out));
+    ct_ok(sw_adopt(p, &info, NULL, NULL, out));
 }
 
 static void serve_taken(void)
@@ -72,11 +73,12 @@ static void serve_taken(void)
     INT error = 0, bytes = sizeof peer;
 
     ct_ok(sw_event_wait(taken_event, ct.wait_ms));
-    assert_int_equal(f.procs->lpWSPEnumNetworkEvents(taken->descriptor, taken_event, &events, &error), 0);
-    SOCKET s = f.procs->lpWSPAccept(taken->descriptor, (WSD_SOCKADDR *)&peer, &bytes, ct_accept_all, 0,
-                                    &error);
+    assert_int_equal(taken->procs->lpWSPEnumNetworkEvents(taken->descriptor, taken_event, &events, &error),
+                     0);
+    SOCKET s = taken->procs->lpWSPAccept(taken->descriptor, (WSD_SOCKADDR *)&peer, &bytes, ct_accept_all, 0,
+                                         &error);
     assert_true(s != INVALID_SOCKET);
-    assert_int_equal(f.procs->lpWSPCloseSocket(s, &error), 0);
+    assert_int_equal(taken->procs->lpWSPCloseSocket(s, &error), 0);
 }
 
 static void obey(const char *verb, const char *what, const char *more)
@@ -139,19 +141,21 @@ static void obey(const char *verb, const char *what, const char *more)
         ct_ok(sw_duplicate(current, number, &info));
         snprintf(reply, sizeof reply, " %u", (unsigned)info.dwProviderReserved);
     } else if (strcmp(verb, "adopt") == 0) {
-        adopt(what, &c);
+        adopt(strcmp(more, "acceptor") == 0 ? f.peer : f.provider, what, &c);
         set_current(c);
     } else if (strcmp(verb, "lend") == 0) {
         WSAPROTOCOL_INFOW info;
         INT error = 0;
-        assert_int_equal(f.procs->lpWSPDuplicateSocket(f.listener->descriptor, number, &info, &error), 0);
+        assert_int_equal(
+            f.listener->procs->lpWSPDuplicateSocket(f.listener->descriptor, number, &info, &error), 0);
         snprintf(reply, sizeof reply, " %u", (unsigned)info.dwProviderReserved);
     } else if (strcmp(verb, "take") == 0) {
         INT error = 0;
-        adopt(what, &taken);
+        adopt(f.peer, what, &taken);
         ct_adopt_companion(&f, taken);
         taken_event = ct_event(&f, true);
-        assert_int_equal(f.procs->lpWSPEventSelect(taken->descriptor, taken_event, FD_ACCEPT, &error), 0);
+        assert_int_equal(taken->procs->lpWSPEventSelect(taken->descriptor, taken_event, FD_ACCEPT, &error),
+                         0);
     } else if (strcmp(verb, "return") == 0) {
         WSAPROTOCOL_INFOW info;
         ct_ok(sw_duplicate(taken, number, &info));

@@ -45,7 +45,7 @@ struct sw_listener *ct_listen(struct fixture *f, int backlog)
     struct sw_listener *l = NULL;
 
     assert_true(f->listener_count < sizeof f->listeners / sizeof f->listeners[0]);
-    ct_ok(sw_listen(f->provider, &f->here, backlog, NULL, &l));
+    ct_ok(sw_listen(f->peer, &f->here, backlog, NULL, &l));
     f->listeners[f->listener_count++] = l;
     if (f->listener == NULL)
         f->listener = l;
@@ -232,6 +232,17 @@ DWORD ct_done_(const struct sw_companion *c, WSAOVERLAPPED *ov, int error, const
     return bytes;
 }
 
+DWORD ct_done_asking_(const struct sw_companion *c, WSAOVERLAPPED *ov, int error,
+                      const struct sw_companion *asker, WSAOVERLAPPED *asked, const char *what,
+                      const char *file, int line)
+{
+    DWORD bytes;
+    int code;
+
+    (void)ct_until((sw_poll(asker, asked, &bytes, &code), sw_wait(c, ov, 0, NULL, NULL)) == 0);
+    return ct_done_(c, ov, error, what, file, line);
+}
+
 int ct_outcome(const struct sw_companion *c, WSAOVERLAPPED *ov)
 {
     int error = 0;
@@ -302,6 +313,12 @@ void ct_sees_reset(struct ct_end *e)
     if (error == 0)
         error = ct_outcome(e->c, &ov);
     ct_one_of(error, WSAECONNRESET, WSAENOTCONN);
+}
+
+void ct_moved_speaks(struct ct_end *moved, struct ct_end *other)
+{
+    if (ct_env_is_across())
+        ct_transfer(moved, other, 16, SW_POLL);
 }
 
 /* ---- faults ---- */

@@ -29,7 +29,7 @@ static void w20_a_device_that_disappears_ends_its_connections_and_nothing_else(v
     ct_ok(sw_deregister(p.a.c, p.a.tx_handle));
     struct sw_companion *c = ct_socket(f);
     WSD_SOCKADDR_IN at = ct_at(f->other, ct_port());
-    assert_int_equal(f->procs->lpWSPBind(c->descriptor, (WSD_SOCKADDR *)&at, sizeof at, &error),
+    assert_int_equal(c->procs->lpWSPBind(c->descriptor, (WSD_SOCKADDR *)&at, sizeof at, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSAEADDRNOTAVAIL, WSAENETDOWN);
     ct_close_all(f);

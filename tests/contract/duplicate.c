@@ -22,12 +22,13 @@ static DWORD move_out(struct sw_companion *c, DWORD process)
     return info.dwProviderReserved;
 }
 
-static struct sw_companion *move_in(struct fixture *f, DWORD value)
+/* p: the instance that the socket belongs to. */
+static struct sw_companion *move_in(struct fixture *f, struct sw_provider *p, DWORD value)
 {
     WSAPROTOCOL_INFOW info = only_32_bits(f, value);
     struct sw_companion *c = NULL;
 
-    ct_ok(sw_adopt(f->provider, &info, NULL, NULL, &c));
+    ct_ok(sw_adopt(p, &info, NULL, NULL, &c));
     ct_adopt_companion(f, c);
     return c;
 }
@@ -50,7 +51,7 @@ static void checklist_23_a_socket_moves_by_32_bits_alone(void **state)
 
     ct_pair(f, &p, 4096);
     DWORD value = move_out(p.a.c, pal_process_id());
-    struct sw_companion *moved = move_in(f, value);
+    struct sw_companion *moved = move_in(f, f->provider, value);
     assert_true(moved->descriptor != p.a.c->descriptor);
     assert_true(moved->handle != p.a.c->handle);
     ct_close(f, p.a.c); /* the old descriptor's leftovers; the connection lives elsewhere */
@@ -69,7 +70,7 @@ static void checklist_24_duplication_completes_receives_with_success_and_no_byte
     ct_pair(f, &p, 4096);
     for (int i = 0; i < 6; i++)
         ct_ok(ct_recv(&p.a, 0, 64, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
-    uint64_t upcalls = sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
+    uint64_t upcalls = ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
     DWORD value = move_out(p.a.c, pal_process_id());
     for (int i = 0; i < 6; i++) {
         DWORD bytes = 1;
@@ -79,8 +80,8 @@ static void checklist_24_duplication_completes_receives_with_success_and_no_byte
         assert_int_equal(bytes, 0);
     }
     /* C7 */
-    assert_int_equal(sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls + 3);
-    move_in(f, value);
+    assert_int_equal(ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls + 3);
+    move_in(f, f->provider, value);
 }
 
 static pal_atomic_u32 times[64];
@@ -107,7 +108,7 @@ static void w12_every_receive_of_a_moved_socket_completes_once(void **state)
     for (int i = 0; i < 64; i++)
         ct_ok(ct_recv(&p.a, 0, 64, &twelve[i], SW_NOTIFY));
     DWORD value = move_out(p.a.c, pal_process_id());
-    struct sw_companion *moved = move_in(f, value);
+    struct sw_companion *moved = move_in(f, f->provider, value);
     ct_close(f, p.a.c);
     for (int i = 0; i < 64; i++)
         assert_int_equal(pal_load_relaxed(&times[i]), 1);
@@ -125,12 +126,12 @@ static void a_thousand_polled_receives_are_moved_without_an_upcall(void **state)
     ct_pair(f, &p, 4096);
     for (int i = 0; i < N; i++)
         ct_ok(ct_recv(&p.a, 0, 64, &in[i], SW_POLL));
-    uint64_t upcalls = sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
+    uint64_t upcalls = ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST);
     DWORD value = move_out(p.a.c, pal_process_id());
     for (int i = 0; i < N; i++)
         assert_int_equal(ct_done(p.a.c, &in[i], 0), 0);
-    assert_int_equal(sw_upcall_count(f->provider, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls);
-    move_in(f, value);
+    assert_int_equal(ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls);
+    move_in(f, f->provider, value);
 }
 
 /* The peer's receives were posted before and must fill in their order afterwards (8.10, Q27). */
@@ -145,7 +146,7 @@ static void the_peers_receives_survive_the_move(void **state)
         ct_ok(ct_recv(&p.b, 1000 * i, 1000, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     DWORD value = move_out(p.a.c, pal_process_id());
     struct ct_end end;
-    ct_end_init(f, &end, move_in(f, value), 8192);
+    ct_end_init(f, &end, move_in(f, f->provider, value), 8192);
     for (DWORD i = 0; i < 8; i++) {
         WSAOVERLAPPED out = {0};
         ct_fill(end.tx, 500 + i, i);
@@ -168,9 +169,10 @@ static void a_socket_moves_back_and_forth(void **state)
         struct ct_end *e = i % 2 == 0 ? &p.a : &p.b;
         struct sw_companion *old = e->c;
         DWORD value = move_out(old, pal_process_id());
-        struct sw_companion *now = move_in(f, value);
+        struct sw_companion *now = move_in(f, i % 2 == 0 ? f->provider : f->peer, value);
         ct_close(f, old);
         ct_end_init(f, e, now, 4096);
+        ct_moved_speaks(e, i % 2 == 0 ? &p.b : &p.a);
         ct_pair_works(&p);
     }
 }
@@ -184,7 +186,8 @@ static void transfers_work_after_a_move(void **state)
 
     ct_pair(f, &p, 65536);
     DWORD value = move_out(p.b.c, pal_process_id());
-    ct_end_init(f, &p.b, move_in(f, value), 65536);
+    ct_end_init(f, &p.b, move_in(f, f->peer, value), 65536);
+    ct_moved_speaks(&p.b, &p.a);
     ct_expose(&p.b, p.b.rx, 65536, MEM_READWRITE, &d);
     ct_fill(p.a.tx, 65536, 3);
     ct_ok(ct_write(&p.a, 0, 65536, &d, 0, &ov, SW_POLL));
@@ -204,16 +207,16 @@ static void a_moved_socket_keeps_its_options_and_addresses(void **state)
     INT bytes = sizeof got, error = 0;
 
     ct_pair(f, &p, 4096);
-    assert_int_equal(f->procs->lpWSPSetSockOpt(p.a.c->descriptor, WS_SOL_SOCKET, WS_SO_RCVBUF, (char *)&value,
-                                               sizeof value, &error),
+    assert_int_equal(p.a.c->procs->lpWSPSetSockOpt(p.a.c->descriptor, WS_SOL_SOCKET, WS_SO_RCVBUF,
+                                                   (char *)&value, sizeof value, &error),
                      0);
-    struct sw_companion *moved = move_in(f, move_out(p.a.c, pal_process_id()));
-    assert_int_equal(f->procs->lpWSPGetSockOpt(moved->descriptor, WS_SOL_SOCKET, WS_SO_RCVBUF, (char *)&got,
-                                               &bytes, &error),
+    struct sw_companion *moved = move_in(f, f->provider, move_out(p.a.c, pal_process_id()));
+    assert_int_equal(moved->procs->lpWSPGetSockOpt(moved->descriptor, WS_SOL_SOCKET, WS_SO_RCVBUF,
+                                                   (char *)&got, &bytes, &error),
                      0);
     assert_int_equal(got, value);
     /* connected: it can be neither bound nor connected again */
-    assert_int_equal(f->procs->lpWSPListen(moved->descriptor, 5, &error), SOCKET_ERROR);
+    assert_int_equal(moved->procs->lpWSPListen(moved->descriptor, 5, &error), SOCKET_ERROR);
     ct_one_of(error, WSAEISCONN, WSAEINVAL);
 }
 
@@ -231,7 +234,7 @@ static void the_old_descriptor_may_only_be_closed(void **state)
     assert_true(ct_recv(&p.a, 0, 16, &ov, SW_POLL) != 0);
     assert_true(sw_register(p.a.c, p.a.rx, 4096, MEM_READ, &h) != 0);
     assert_true(sw_duplicate(p.a.c, pal_process_id(), &again) != 0);
-    struct sw_companion *moved = move_in(f, value);
+    struct sw_companion *moved = move_in(f, f->provider, value);
     ct_close(f, p.a.c);
     struct ct_end end;
     ct_end_init(f, &end, moved, 4096);
@@ -250,7 +253,7 @@ static void a_value_works_once_and_nobody_guesses_one(void **state)
         ct_one_of(try_move_in(f, guesses[i]), WSAEINVAL, WSAENOTSOCK, WSAEACCES, WSAECONNRESET);
     DWORD value = move_out(p.a.c, pal_process_id());
     ct_one_of(try_move_in(f, value ^ 1), WSAEINVAL, WSAENOTSOCK, WSAEACCES, WSAECONNRESET);
-    move_in(f, value);
+    move_in(f, f->provider, value);
     ct_one_of(try_move_in(f, value), WSAEINVAL, WSAENOTSOCK, WSAEACCES, WSAECONNRESET);
 }
 
@@ -265,7 +268,7 @@ static void values_are_never_zero_and_never_alike(void **state)
     struct sw_companion *c = p.a.c;
     for (int i = 0; i < N; i++) {
         values[i] = move_out(c, pal_process_id());
-        struct sw_companion *next = move_in(f, values[i]);
+        struct sw_companion *next = move_in(f, f->provider, values[i]);
         ct_close(f, c);
         c = next;
         for (int k = 0; k < i; k++)
@@ -324,21 +327,21 @@ static void w11_a_listening_socket_moves_too(void **state)
     struct sw_companion *a = NULL;
     INT error = 0, bytes = sizeof peer;
 
-    ct_ok(f->procs->lpWSPDuplicateSocket(l->descriptor, pal_process_id(), &info, &error) == 0 ? 0 : error);
+    ct_ok(l->procs->lpWSPDuplicateSocket(l->descriptor, pal_process_id(), &info, &error) == 0 ? 0 : error);
     assert_true(info.dwProviderReserved != 0);
-    struct sw_companion *moved = move_in(f, info.dwProviderReserved);
+    struct sw_companion *moved = move_in(f, f->peer, info.dwProviderReserved);
     ct_close_listener(f, l);
-    assert_int_equal(f->procs->lpWSPEventSelect(moved->descriptor, e, FD_ACCEPT, &error), 0);
+    assert_int_equal(moved->procs->lpWSPEventSelect(moved->descriptor, e, FD_ACCEPT, &error), 0);
     ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &a, NULL));
     ct_adopt_companion(f, a);
     ct_ok(sw_event_wait(e, ct.wait_ms));
-    assert_int_equal(f->procs->lpWSPEnumNetworkEvents(moved->descriptor, e, &events, &error), 0);
+    assert_int_equal(moved->procs->lpWSPEnumNetworkEvents(moved->descriptor, e, &events, &error), 0);
     assert_int_equal(events.lNetworkEvents, FD_ACCEPT);
-    SOCKET s = f->procs->lpWSPAccept(moved->descriptor, (WSD_SOCKADDR *)&peer, &bytes, ct_accept_all, 0,
-                                     &error);
+    SOCKET s = moved->procs->lpWSPAccept(moved->descriptor, (WSD_SOCKADDR *)&peer, &bytes, ct_accept_all, 0,
+                                         &error);
     assert_true(s != INVALID_SOCKET);
     ct_finish_connect(a);
-    assert_int_equal(f->procs->lpWSPCloseSocket(s, &error), 0);
+    assert_int_equal(moved->procs->lpWSPCloseSocket(s, &error), 0);
 }
 
 static void duplication_without_a_place_for_the_answer_is_refused(void **state)
@@ -348,7 +351,7 @@ static void duplication_without_a_place_for_the_answer_is_refused(void **state)
     INT error = 0;
 
     ct_pair(f, &p, 4096);
-    assert_int_equal(f->procs->lpWSPDuplicateSocket(p.a.c->descriptor, pal_process_id(), NULL, &error),
+    assert_int_equal(p.a.c->procs->lpWSPDuplicateSocket(p.a.c->descriptor, pal_process_id(), NULL, &error),
                      SOCKET_ERROR);
     ct_one_of(error, WSAEFAULT, WSAEINVAL);
     ct_pair_works(&p);
@@ -366,7 +369,7 @@ static void a_connected_socket_goes_to_another_process_and_comes_back(void **sta
     ct_pair(f, &p, 4096);
     for (unsigned round = 0; round < 3; round++) {
         DWORD value = move_out(p.a.c, q->pid);
-        ct_order(q, "adopt %u", (unsigned)value);
+        ct_order(q, "adopt %u connector", (unsigned)value);
         ct_answer(q);
         ct_tell(q, "open 4096");
         WSAOVERLAPPED in = {0}, out = {0};
@@ -382,7 +385,7 @@ static void a_connected_socket_goes_to_another_process_and_comes_back(void **sta
         ct_done(p.b.c, &out, 0);
         ct_tell(q, "expect 700 %u", round);
         value = (DWORD)strtoul(ct_tell(q, "duplicate %u", (unsigned)pal_process_id()), NULL, 10);
-        struct sw_companion *back = move_in(f, value);
+        struct sw_companion *back = move_in(f, f->provider, value);
         ct_tell(q, "close");
         ct_close(f, p.a.c);
         ct_end_init(f, &p.a, back, 4096);
@@ -401,7 +404,7 @@ static void a_listening_socket_goes_to_another_process_and_comes_back(void **sta
     struct ct_process *q = ct_process_start(f);
     struct sw_listener *l = ct_listen(f, 5);
     WSD_SOCKADDR_IN at = l->local;
-    ct_ok(f->procs->lpWSPDuplicateSocket(l->descriptor, q->pid, &info, &error) == 0 ? 0 : error);
+    ct_ok(l->procs->lpWSPDuplicateSocket(l->descriptor, q->pid, &info, &error) == 0 ? 0 : error);
     ct_tell(q, "take %u", (unsigned)info.dwProviderReserved);
     struct sw_companion *a = NULL;
     ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &a, NULL));
@@ -409,16 +412,16 @@ static void a_listening_socket_goes_to_another_process_and_comes_back(void **sta
     ct_tell(q, "serve");
     ct_finish_connect(a);
     DWORD value = (DWORD)strtoul(ct_tell(q, "return %u", (unsigned)pal_process_id()), NULL, 10);
-    struct sw_companion *back = move_in(f, value);
+    struct sw_companion *back = move_in(f, f->peer, value);
     WSAEVENT e = ct_event(f, true);
-    assert_int_equal(f->procs->lpWSPEventSelect(back->descriptor, e, FD_ACCEPT, &error), 0);
+    assert_int_equal(back->procs->lpWSPEventSelect(back->descriptor, e, FD_ACCEPT, &error), 0);
     ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &a, NULL));
     ct_adopt_companion(f, a);
     ct_ok(sw_event_wait(e, ct.wait_ms));
-    SOCKET s = f->procs->lpWSPAccept(back->descriptor, NULL, NULL, ct_accept_all, 0, &error);
+    SOCKET s = back->procs->lpWSPAccept(back->descriptor, NULL, NULL, ct_accept_all, 0, &error);
     assert_true(s != INVALID_SOCKET);
     ct_finish_connect(a);
-    assert_int_equal(f->procs->lpWSPCloseSocket(s, &error), 0);
+    assert_int_equal(back->procs->lpWSPCloseSocket(s, &error), 0);
     ct_process_end(q);
 }
 
@@ -448,7 +451,7 @@ static void a_target_that_dies_with_the_socket_resets_the_peer(void **state)
     struct ct_process *q = ct_process_start(f);
     ct_pair(f, &p, 4096);
     ct_ok(ct_recv(&p.b, 0, 64, &in, SW_NOTIFY));
-    ct_tell(q, "adopt %u", (unsigned)move_out(p.a.c, q->pid));
+    ct_tell(q, "adopt %u connector", (unsigned)move_out(p.a.c, q->pid));
     ct_kill(q);
     ct_one_of(ct_outcome(p.b.c, &in), WSAECONNRESET, WSAECONNABORTED);
 }
@@ -462,7 +465,7 @@ static void the_socket_survives_its_source_process(void **state)
     ct_needs_processes();
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     struct ct_process *heir = ct_process_start(f);
-    ct_tell(heir, "adopt %s", ct_tell(q, "duplicate %u", (unsigned)heir->pid));
+    ct_tell(heir, "adopt %s acceptor", ct_tell(q, "duplicate %u", (unsigned)heir->pid));
     ct_tell(heir, "open 65536");
     ct_kill(q);
     ct_ok(ct_recv(&mine, 0, 65536, &in, SW_POLL));

@@ -32,7 +32,7 @@ static struct sw_listener *capture_request(struct fixture *f, struct ct_raw *raw
     ct.vb->conn_destroy(ev.conn);
     ct.vb->listener_destroy(listener);
     ct_close(f, a);
-    ct_ok(sw_listen(f->provider, &at, backlog, NULL, &l));
+    ct_ok(sw_listen(f->peer, &at, backlog, NULL, &l));
     f->listeners[f->listener_count++] = l;
     return l;
 }
@@ -235,7 +235,7 @@ static int connect_answered_with(struct fixture *f, struct ct_raw *raw, enum ans
     WSD_SOCKADDR_IN at = ct_at(f->here, ct_port());
     struct vb_listener *listener;
     struct vb_cm_event ev;
-    struct ct_raw_conn c = {raw, NULL, NULL};
+    struct ct_raw_conn c = {NULL, NULL, NULL};
     struct sw_companion *a;
 
     assert_int_equal(ct_raw_listen(raw, &at, &listener), VB_OK);
@@ -270,8 +270,9 @@ static void w16_replies_that_are_none_of_ours_let_the_switch_fall_back(void **st
     ct_raw_open(&raw);
     for (uint16_t i = 0; i < 9; i++) {
         bool should_fall_back = false;
-        uint16_t bytes = (uint16_t)(i * i * 3 < raw.caps.max_reply_data ? i * i * 3
-                                                                        : raw.caps.max_reply_data);
+        uint16_t bytes = (uint16_t)(i * i * 3 < raw.listens.caps.max_reply_data
+                                        ? i * i * 3
+                                        : raw.listens.caps.max_reply_data);
         ct_fill(data, sizeof data, i);
         ct_fails(WSAETIMEDOUT, connect_answered_with(f, &raw, ACCEPT, data, bytes, &should_fall_back));
         assert_true(should_fall_back);
@@ -288,8 +289,9 @@ static void w16_refusals_that_are_none_of_ours_let_the_switch_fall_back(void **s
     ct_raw_open(&raw);
     for (uint16_t i = 0; i < 9; i++) {
         bool should_fall_back = false;
-        uint16_t bytes = (uint16_t)(i * i * 2 < raw.caps.max_reject_data ? i * i * 2
-                                                                         : raw.caps.max_reject_data);
+        uint16_t bytes = (uint16_t)(i * i * 2 < raw.listens.caps.max_reject_data
+                                        ? i * i * 2
+                                        : raw.listens.caps.max_reject_data);
         ct_fill(data, sizeof data, i);
         ct_fails(WSAETIMEDOUT, connect_answered_with(f, &raw, REJECT, data, bytes, &should_fall_back));
         assert_true(should_fall_back);
@@ -327,8 +329,8 @@ static void w16_a_bent_refusal_is_no_promise(void **state)
     while (ct_raw_event(&raw, &ev, 0))
         ;
     ct_close_listener(f, l);
-    if (refusal.bytes > raw.caps.max_reject_data)
-        refusal.bytes = raw.caps.max_reject_data;
+    if (refusal.bytes > raw.listens.caps.max_reject_data)
+        refusal.bytes = raw.listens.caps.max_reject_data;
     int refused = connect_answered_with(f, &raw, REJECT, refusal.data, refusal.bytes, &should_fall_back);
     ct_was_refused(refused, should_fall_back);
     for (uint16_t i = 0; i < 4; i++) { /* the magic */
@@ -354,7 +356,9 @@ static void requests_that_are_dropped_at_once_leave_no_trace(void **state)
     struct vb_cm_event ev;
 
     ct_raw_open(&raw);
-    struct sw_listener *l = capture_request(f, &raw, 8, &good);
+    /* siw (6.1) accepts one connection for each notice from TCP and drops notices beyond its backlog (siw_cm.c, work_freelist):
+     * after a faster flood than its own connects make it lags behind for good. */
+    struct sw_listener *l = capture_request(f, &raw, ct_env_is_across() ? 64 : 8, &good);
     for (unsigned i = 0; i < ct.rounds / 4 + 5; i++) {
         struct ct_raw_conn c;
         if (ct_raw_connect(&raw, &l->local, good.data, good.bytes, &c) != VB_OK)

@@ -236,10 +236,10 @@ static void without_the_callback_nothing_is_kept(void **state)
     mini_open(&m);
     ct_ok(mini_start(&m));
     mini_connect(f, &m, &p);
-    LPFN_WSPREGISTERMEMORY reg = mini_extension(&m, p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
+    LPFN_WSPREGISTERMEMORY reg = mini_extension(&m.procs, p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
     ct_ok(code);
     LPFN_WSPDEREGISTERMEMORY dereg = (LPFN_WSPDEREGISTERMEMORY)(void *)mini_extension(
-        &m, p.connector, (GUID)WSAID_DEREGISTERMEMORY, &code);
+        &m.procs, p.connector, (GUID)WSAID_DEREGISTERMEMORY, &code);
     ct_ok(code);
     uint32_t before = registrations();
     for (int i = 0; i < 5; i++) {

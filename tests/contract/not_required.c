@@ -8,7 +8,7 @@ static void on_every_kind_of_socket(struct fixture *f, void (*fn)(const WSPPROC_
 
     ct_pair(f, &p, 4096);
     fn(f->procs, ct_socket(f)->descriptor);
-    fn(f->procs, f->listener->descriptor);
+    fn(f->listener->procs, f->listener->descriptor);
     fn(f->procs, p.a.c->descriptor);
     ct_pair_works(&p);
 }

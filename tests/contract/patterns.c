@@ -36,8 +36,9 @@ static void polled_and_notified_operations_mix_on_one_socket(void **state)
     INT error = 0;
 
     ct_pair(f, &p, 65536);
-    ct_ok(f->procs->lpWSPEventSelect(p.a.c->descriptor, ct_event(f, true), FD_CONNECT, &error) == 0 ? 0
-                                                                                                    : error);
+    ct_ok(p.a.c->procs->lpWSPEventSelect(p.a.c->descriptor, ct_event(f, true), FD_CONNECT, &error) == 0
+              ? 0
+              : error);
     for (unsigned round = 0; round < ct.rounds / 10 + 2; round++) {
         WSAOVERLAPPED in[N], out[N];
         memset(in, 0, sizeof in);

@@ -12,16 +12,16 @@ static void checklist_20_a_short_descriptor_block_is_told_the_size(void **state)
 
     ct_pair(f, &p, 4096);
     assert_int_equal(
-        f->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, NULL, &needed, &error),
+        p.a.c->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, NULL, &needed, &error),
         SOCKET_ERROR);
     ct_fails(WSAEFAULT, error);
     assert_true(needed > 0 && needed <= 32); /* Q9 */
     for (DWORD room = 0; room < needed; room++) {
         memset(block, 0x5A, sizeof block);
         length = room;
-        assert_int_equal(
-            f->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block, &length, &error),
-            SOCKET_ERROR);
+        assert_int_equal(p.a.c->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block,
+                                                          &length, &error),
+                         SOCKET_ERROR);
         ct_fails(WSAEFAULT, error);
         assert_int_equal(length, needed);
         for (size_t i = 0; i < sizeof block; i++)
@@ -29,12 +29,12 @@ static void checklist_20_a_short_descriptor_block_is_told_the_size(void **state)
     }
     for (DWORD room = needed; room <= sizeof block; room += 8) {
         length = room;
-        assert_int_equal(
-            f->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block, &length, &error),
-            0);
+        assert_int_equal(p.a.c->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block,
+                                                          &length, &error),
+                         0);
         ct_ok(error); /* C25: always stored */
         assert_int_equal(length, needed);
-        assert_int_equal(f->ext->deregister_rdma_memory(p.a.c->descriptor, block, length, &error), 0);
+        assert_int_equal(p.a.c->ext->deregister_rdma_memory(p.a.c->descriptor, block, length, &error), 0);
     }
 }
 
@@ -47,13 +47,13 @@ static void checklist_20_a_bad_range_leaves_the_length_alone(void **state)
     INT error = 0;
 
     ct_pair(f, &p, 4096);
-    assert_int_equal(f->ext->register_rdma_memory(p.a.c->descriptor, (void *)(uintptr_t)4096, 4096,
-                                                  MEM_READWRITE, block, &length, &error),
+    assert_int_equal(p.a.c->ext->register_rdma_memory(p.a.c->descriptor, (void *)(uintptr_t)4096, 4096,
+                                                      MEM_READWRITE, block, &length, &error),
                      SOCKET_ERROR);
     ct_fails(WSAEFAULT, error);
     assert_int_equal(length, sizeof block); /* that is how the two meanings are told apart */
     assert_int_equal(
-        f->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block, NULL, &error),
+        p.a.c->ext->register_rdma_memory(p.a.c->descriptor, p.a.rx, 4096, MEM_READ, block, NULL, &error),
         SOCKET_ERROR);
     ct_fails(WSAEFAULT, error);
 }
@@ -263,7 +263,7 @@ static void checklist_15_a_message_does_not_overtake_the_read_before_it(void **s
         ct_ok(ct_recv(&p.b, 0, 64, &in, SW_POLL));
         ct_ok(ct_read(&p.a, 0, 65536, &d, 0, &read, SW_POLL));
         ct_ok(ct_send(&p.a, 0, 8, &out, i % 2 == 0 ? SW_POLL : SW_NOTIFY));
-        ct_done(p.b.c, &in, 0);
+        ct_done_asking(p.b.c, &in, 0, p.a.c, &read);
         memset(source, 0xFF, 65536);
         ct_done(p.a.c, &read, 0);
         ct_done(p.a.c, &out, 0);
@@ -320,7 +320,7 @@ static void w24_a_send_that_fails_does_not_use_up_the_fence(void **state)
         ct_ok(ct_read(&p.a, 0, 65536, &d, 0, &read, SW_POLL));
         ct_fails(WSAEFAULT, sw_send(p.a.c, &unregistered, 1, &refused, SW_POLL));
         ct_ok(ct_send(&p.a, 0, 8, &out, SW_POLL));
-        ct_done(p.b.c, &in, 0);
+        ct_done_asking(p.b.c, &in, 0, p.a.c, &read);
         memset(source, 0xFF, 65536);
         ct_done(p.a.c, &read, 0);
         ct_done(p.a.c, &out, 0);
@@ -349,7 +349,7 @@ static void every_operation_behind_a_read_waits_not_only_the_first(void **state)
     for (DWORD i = 0; i < 3; i++)
         ct_ok(ct_send(&p.a, 64 * i, 64, &out[i], SW_POLL));
     for (int i = 0; i < 3; i++) {
-        ct_done(p.b.c, &in[i], 0);
+        ct_done_asking(p.b.c, &in[i], 0, p.a.c, &read);
         memset(source, 0xFF, 65536);
     }
     ct_done(p.a.c, &read, 0);
@@ -400,7 +400,7 @@ static void the_passive_side_may_write_and_read_as_well(void **state)
     ct_fill(p.b.tx, 8192, 31);
     ct_ok(ct_write(&p.b, 0, 8192, &d, 0, &write, SW_POLL));
     ct_done(p.b.c, &write, 0);
-    if (f->ext->rdma_read != NULL) {
+    if (p.b.c->ext->rdma_read != NULL) {
         ct_ok(ct_read(&p.b, 0, 8192, &d, 0, &read, SW_POLL));
         ct_done(p.b.c, &read, 0);
         assert_int_equal(ct_wrong_byte(p.b.rx, 8192, 31), -1);

@@ -263,8 +263,8 @@ static void w05_a_descriptor_works_from_anywhere_and_tells_nothing_about_the_hea
         WSAOVERLAPPED ov = {.hEvent = (HANDLE)1};
         WSABUFEX piece = {100, (CHAR *)p.a.tx, p.a.tx_handle};
         memcpy(moved + shift, d[0].bytes, d[0].length);
-        assert_int_equal(f->ext->rdma_write(p.a.c->descriptor, &piece, 1, moved + shift, d[0].length, 0,
-                                            &bytes, 0, &ov, NULL, NULL, &error),
+        assert_int_equal(p.a.c->ext->rdma_write(p.a.c->descriptor, &piece, 1, moved + shift, d[0].length, 0,
+                                                &bytes, 0, &ov, NULL, NULL, &error),
                          SOCKET_ERROR);
         ct_fails(WSA_IO_PENDING, error);
         memset(moved, 0, sizeof moved); /* needed during the call only */
@@ -276,7 +276,7 @@ static void w05_a_descriptor_works_from_anywhere_and_tells_nothing_about_the_hea
         ct_expose(&p.b, memory, 4096, MEM_WRITE, &d[0]);
         memcpy(moved + shift, d[0].bytes, d[0].length);
         assert_int_equal(
-            f->ext->deregister_rdma_memory(p.b.c->descriptor, moved + shift, d[0].length, &error), 0);
+            p.b.c->ext->deregister_rdma_memory(p.b.c->descriptor, moved + shift, d[0].length, &error), 0);
         ct_expose(&p.b, memory, 4096, MEM_WRITE, &d[0]);
     }
     /* no eight bytes of it may be a pointer into the provider: only the exposed address may look like one */

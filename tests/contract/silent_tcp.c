@@ -36,6 +36,7 @@ static int teardown(void **state)
 
 #define ct_needs_tcp()                                                                                       \
     do {                                                                                                     \
+        ct_needs_one_instance("its peers are sockets of TCP, not another instance");                         \
         if (strcmp(ct.vb_spec, "softiwarp") != 0)                                                            \
             ct_skip("TCP is below softiwarp alone");                                                         \
     } while (0)

@@ -80,7 +80,7 @@ static void checklist_01_descriptors_go_down_and_handles_go_up(void **state)
     /* a handle is no descriptor */
     assert_int_equal(f->procs->lpWSPListen(p.a.c->handle, 1, &error), SOCKET_ERROR);
     ct_fails(WSAENOTSOCK, error);
-    assert_int_equal(f->procs->lpWSPCloseSocket(p.b.c->handle, &error), SOCKET_ERROR);
+    assert_int_equal(p.b.c->procs->lpWSPCloseSocket(p.b.c->handle, &error), SOCKET_ERROR);
     ct_fails(WSAENOTSOCK, error);
     /* and an upcall names the handle, of that very socket */
     ct_ok(sw_handle_set_notify(p.b.c->handle, &notify));
@@ -101,16 +101,16 @@ static void checklist_17_a_socket_lives_until_its_own_switch_closes_it(void **st
     INT bytes = sizeof limit, error = 0;
 
     ct_pair(f, &p, 4096);
-    ct_close(f, p.a.c);
-    ct_sees_reset(&p.b);
+    ct_close(f, p.b.c);
+    ct_sees_reset(&p.a);
     /* broken, but still there, under the same descriptor */
-    assert_int_equal(f->procs->lpWSPGetSockOpt(p.b.c->descriptor, WS_SOL_SOCKET, WS_SO_RDMA_THRESHOLD_SIZE,
-                                               (char *)&limit, &bytes, &error),
+    assert_int_equal(p.a.c->procs->lpWSPGetSockOpt(p.a.c->descriptor, WS_SOL_SOCKET,
+                                                   WS_SO_RDMA_THRESHOLD_SIZE, (char *)&limit, &bytes, &error),
                      0);
-    assert_true(sw_handle_is_open(p.b.c->handle));
+    assert_true(sw_handle_is_open(p.a.c->handle));
     for (int i = 0; i < 100; i++)
-        assert_true(ct_socket(f)->descriptor != p.b.c->descriptor);
-    ct_ok(sw_deregister(p.b.c, p.b.rx_handle));
+        assert_true(ct_socket(f)->descriptor != p.a.c->descriptor);
+    ct_ok(sw_deregister(p.a.c, p.a.rx_handle));
 }
 
 static void checklist_17_a_closed_descriptor_stays_closed_when_others_are_made(void **state)
@@ -151,11 +151,11 @@ static void without_a_handle_there_is_no_socket(void **state)
     ct_ok(mini_start(&m));
     mini_refuse_handles(true);
     for (int i = 0; i < 10; i++) {
-        assert_true(mini_socket(&m, &error) == INVALID_SOCKET);
+        assert_true(mini_socket(&m.procs, &error) == INVALID_SOCKET);
         ct_one_of(error, WSAENOBUFS, WSAEMFILE);
     }
     mini_refuse_handles(false);
-    SOCKET s = mini_socket(&m, &error);
+    SOCKET s = mini_socket(&m.procs, &error);
     ct_ok(error);
     assert_int_equal(mini_open_handles(), 1);
     INT code = 0;
@@ -217,7 +217,7 @@ static void options_set_before_a_connection_do_not_prevent_it(void **state)
     struct sw_companion *a = NULL, *b = NULL;
     bool should_fall_back;
 
-    ct_ok(sw_listen(f->provider, &f->here, 5, &params, &l));
+    ct_ok(sw_listen(f->peer, &f->here, 5, &params, &l));
     f->listeners[f->listener_count++] = l;
     ct_ok(sw_connect_start(f->provider, &f->other, &l->local, &params, &a, &should_fall_back));
     ct_adopt_companion(f, a);

@@ -75,7 +75,7 @@ static void race(struct ct_thread *t)
             return;
         }
         /* needs an upcall: the table must be there for whoever was started */
-        SOCKET s = mini_socket(&r->m, &code);
+        SOCKET s = mini_socket(&r->m.procs, &code);
         if (s == INVALID_SOCKET) {
             ct_thread_fails(t, "WSPSocket: %s", sw_error_name(code));
             mini_cleanup(&r->m);

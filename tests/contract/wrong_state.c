@@ -14,6 +14,8 @@ struct subject {
     struct sw_listener *l;
     struct sw_companion *peer;
     SOCKET s;
+    const WSPPROC_TABLE *procs; /* of the instance that s belongs to */
+    const struct sw_extensions *ext;
 };
 
 static void make(struct fixture *f, enum ws_state state, struct subject *x)
@@ -51,6 +53,8 @@ static void make(struct fixture *f, enum ws_state state, struct subject *x)
     }
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every case makes one of them or fails */
     x->s = x->l != NULL ? x->l->descriptor : x->c->descriptor;
+    x->procs = x->l != NULL ? x->l->procs : x->c->procs;
+    x->ext = x->l != NULL ? sw_extensions(x->l->provider) : x->c->ext;
 }
 
 /* Run fn in every state; its answer must be among the codes that `allowed` lists for the state (0 ends
@@ -73,14 +77,14 @@ static int do_bind(struct subject *x)
     WSD_SOCKADDR_IN at = ct_at(x->f->other, ct_port());
     INT error = 0;
 
-    return x->f->procs->lpWSPBind(x->s, (WSD_SOCKADDR *)&at, sizeof at, &error) == 0 ? OK : error;
+    return x->procs->lpWSPBind(x->s, (WSD_SOCKADDR *)&at, sizeof at, &error) == 0 ? OK : error;
 }
 
 static int do_listen(struct subject *x)
 {
     INT error = 0;
 
-    return x->f->procs->lpWSPListen(x->s, 5, &error) == 0 ? OK : error;
+    return x->procs->lpWSPListen(x->s, 5, &error) == 0 ? OK : error;
 }
 
 static int do_connect(struct subject *x)
@@ -88,8 +92,7 @@ static int do_connect(struct subject *x)
     WSD_SOCKADDR_IN to = ct_listen(x->f, 5)->local;
     INT error = 0;
 
-    return x->f->procs->lpWSPConnect(x->s, (WSD_SOCKADDR *)&to, sizeof to, NULL, NULL, NULL, NULL, &error) ==
-                   0
+    return x->procs->lpWSPConnect(x->s, (WSD_SOCKADDR *)&to, sizeof to, NULL, NULL, NULL, NULL, &error) == 0
                ? OK
                : error;
 }
@@ -98,15 +101,14 @@ static int do_accept(struct subject *x)
 {
     INT error = 0;
 
-    return x->f->procs->lpWSPAccept(x->s, NULL, NULL, ct_accept_all, 0, &error) != INVALID_SOCKET ? OK
-                                                                                                  : error;
+    return x->procs->lpWSPAccept(x->s, NULL, NULL, ct_accept_all, 0, &error) != INVALID_SOCKET ? OK : error;
 }
 
 static int do_event_select(struct subject *x)
 {
     INT error = 0;
 
-    return x->f->procs->lpWSPEventSelect(x->s, ct_event(x->f, true), FD_ACCEPT | FD_CONNECT, &error) == 0
+    return x->procs->lpWSPEventSelect(x->s, ct_event(x->f, true), FD_ACCEPT | FD_CONNECT, &error) == 0
                ? OK
                : error;
 }
@@ -116,7 +118,7 @@ static int do_enum(struct subject *x)
     WSANETWORKEVENTS events;
     INT error = 0;
 
-    return x->f->procs->lpWSPEnumNetworkEvents(x->s, NULL, &events, &error) == 0 ? OK : error;
+    return x->procs->lpWSPEnumNetworkEvents(x->s, NULL, &events, &error) == 0 ? OK : error;
 }
 
 static int do_send(struct subject *x)
@@ -129,7 +131,7 @@ static int do_send(struct subject *x)
 
     memset(&ov, 0, sizeof ov);
     ov.hEvent = (HANDLE)1;
-    return x->f->procs->lpWSPSend(x->s, &piece, 1, &bytes, 0, &ov, NULL, NULL, &error) == 0 ? OK : error;
+    return x->procs->lpWSPSend(x->s, &piece, 1, &bytes, 0, &ov, NULL, NULL, &error) == 0 ? OK : error;
 }
 
 static int do_recv(struct subject *x)
@@ -142,7 +144,7 @@ static int do_recv(struct subject *x)
 
     memset(&ov, 0, sizeof ov);
     ov.hEvent = (HANDLE)1;
-    return x->f->procs->lpWSPRecv(x->s, &piece, 1, &bytes, &flags, &ov, NULL, NULL, &error) == 0 ? OK : error;
+    return x->procs->lpWSPRecv(x->s, &piece, 1, &bytes, &flags, &ov, NULL, NULL, &error) == 0 ? OK : error;
 }
 
 static int do_register(struct subject *x)
@@ -150,7 +152,7 @@ static int do_register(struct subject *x)
     void *memory = ct_memory(x->f, 4096);
     INT error = 0;
 
-    return x->f->ext->register_memory(x->s, memory, 4096, MEM_READ, &error) != NULL ? OK : error;
+    return x->ext->register_memory(x->s, memory, 4096, MEM_READ, &error) != NULL ? OK : error;
 }
 
 static int do_register_rdma(struct subject *x)
@@ -160,7 +162,7 @@ static int do_register_rdma(struct subject *x)
     DWORD length = sizeof descriptor;
     INT error = 0;
 
-    return x->f->ext->register_rdma_memory(x->s, memory, 4096, MEM_READ, descriptor, &length, &error) == 0
+    return x->ext->register_rdma_memory(x->s, memory, 4096, MEM_READ, descriptor, &length, &error) == 0
                ? OK
                : error;
 }
@@ -169,7 +171,7 @@ static int do_deregister(struct subject *x)
 {
     INT error = 0;
 
-    return x->f->ext->deregister_memory(x->s, (HANDLE)(uintptr_t)4711, &error) == 0 ? OK : error;
+    return x->ext->deregister_memory(x->s, (HANDLE)(uintptr_t)4711, &error) == 0 ? OK : error;
 }
 
 static int do_write(struct subject *x)
@@ -181,8 +183,8 @@ static int do_write(struct subject *x)
 
     memset(&ov, 0, sizeof ov);
     ov.hEvent = (HANDLE)1;
-    return x->f->ext->rdma_write(x->s, NULL, 0, descriptor, sizeof descriptor, 0, &bytes, 0, &ov, NULL, NULL,
-                                 &error) == 0
+    return x->ext->rdma_write(x->s, NULL, 0, descriptor, sizeof descriptor, 0, &bytes, 0, &ov, NULL, NULL,
+                              &error) == 0
                ? OK
                : error;
 }
@@ -192,7 +194,7 @@ static int do_duplicate(struct subject *x)
     WSAPROTOCOL_INFOW info;
     INT error = 0;
 
-    return x->f->procs->lpWSPDuplicateSocket(x->s, pal_process_id(), &info, &error) == 0 ? OK : error;
+    return x->procs->lpWSPDuplicateSocket(x->s, pal_process_id(), &info, &error) == 0 ? OK : error;
 }
 
 static int do_get_option(struct subject *x)
@@ -200,8 +202,8 @@ static int do_get_option(struct subject *x)
     DWORD value;
     INT bytes = sizeof value, error = 0;
 
-    return x->f->procs->lpWSPGetSockOpt(x->s, WS_SOL_SOCKET, WS_SO_MAX_MSG_SIZE, (char *)&value, &bytes,
-                                        &error) == 0
+    return x->procs->lpWSPGetSockOpt(x->s, WS_SOL_SOCKET, WS_SO_MAX_MSG_SIZE, (char *)&value, &bytes,
+                                     &error) == 0
                ? OK
                : error;
 }
@@ -211,8 +213,8 @@ static int do_set_option(struct subject *x)
     int on = 1;
     INT error = 0;
 
-    return x->f->procs->lpWSPSetSockOpt(x->s, WS_SOL_SOCKET, WS_SO_KEEPALIVE, (char *)&on, sizeof on,
-                                        &error) == 0
+    return x->procs->lpWSPSetSockOpt(x->s, WS_SOL_SOCKET, WS_SO_KEEPALIVE, (char *)&on, sizeof on, &error) ==
+                   0
                ? OK
                : error;
 }
@@ -223,8 +225,8 @@ static int do_ioctl(struct subject *x)
     DWORD bytes;
     INT error = 0;
 
-    return x->f->procs->lpWSPIoctl(x->s, SIO_ADDRESS_LIST_QUERY, NULL, 0, room, sizeof room, &bytes, NULL,
-                                   NULL, NULL, &error) == 0
+    return x->procs->lpWSPIoctl(x->s, SIO_ADDRESS_LIST_QUERY, NULL, 0, room, sizeof room, &bytes, NULL, NULL,
+                                NULL, &error) == 0
                ? OK
                : error;
 }
@@ -374,6 +376,8 @@ static uint32_t next(struct random *r, uint32_t below)
 }
 
 struct garden { /* what the random calls pick from */
+    struct sw_provider
+        *providers[2]; /* sockets with even numbers belong to the first, with odd ones to the second */
     SOCKET sockets[16];
     uint8_t *memory;
     HANDLE handles[16];
@@ -385,8 +389,10 @@ struct garden { /* what the random calls pick from */
 
 static void random_call(struct fixture *f, struct garden *g, struct random *r)
 {
-    const WSPPROC_TABLE *procs = f->procs;
     SOCKET *slot = &g->sockets[next(r, 16)], s = *slot;
+    const unsigned odd = (unsigned)(slot - g->sockets) % 2;
+    const WSPPROC_TABLE *procs = sw_procs(g->providers[odd]);
+    const struct sw_extensions *ext = sw_extensions(g->providers[odd]);
     WSD_SOCKADDR_IN name = ct_at(next(r, 2) ? f->here : f->other, (uint16_t)(22000 + next(r, 4)));
     WSABUF pieces[4];
     WSABUFEX ex[4];
@@ -414,7 +420,7 @@ static void random_call(struct fixture *f, struct garden *g, struct random *r)
         break;
     case 1:
     case 2: {
-        WSAPROTOCOL_INFOW info = *sw_protocol_info(f->provider);
+        WSAPROTOCOL_INFOW info = *sw_protocol_info(g->providers[odd]);
         if (procs->lpWSPGetSockOpt(s, WS_SOL_SOCKET, WS_SO_DEBUG, room, &length, &error) == 0 || length > 16)
             break; /* it is open */
         procs->lpWSPCloseSocket(s, &error);
@@ -430,7 +436,7 @@ static void random_call(struct fixture *f, struct garden *g, struct random *r)
     case 8: {
         SOCKET a = procs->lpWSPAccept(s, NULL, NULL, ct_accept_all, 0, &error);
         if (a != INVALID_SOCKET) {
-            SOCKET *into = &g->sockets[next(r, 16)];
+            SOCKET *into = &g->sockets[2 * next(r, 8) + odd];
             procs->lpWSPCloseSocket(*into, &error);
             *into = a;
         }
@@ -439,16 +445,16 @@ static void random_call(struct fixture *f, struct garden *g, struct random *r)
     case 9: procs->lpWSPEventSelect(s, g->events[next(r, 4)], (LONG)next(r, 0x20), &error); break;
     case 10: procs->lpWSPEnumNetworkEvents(s, g->events[next(r, 4)], &events, &error); break;
     case 11:
-        g->handles[next(r, 16)] = f->ext->register_memory(s, g->memory + next(r, 30000), next(r, 40000),
-                                                          next(r, 5), &error);
+        g->handles[next(r, 16)] = ext->register_memory(s, g->memory + next(r, 30000), next(r, 40000),
+                                                       next(r, 5), &error);
         break;
-    case 12: f->ext->deregister_memory(s, g->handles[next(r, 16)], &error); break;
+    case 12: ext->deregister_memory(s, g->handles[next(r, 16)], &error); break;
     case 13:
         d->length = SW_DESCRIPTOR_MAX;
-        f->ext->register_rdma_memory(s, g->memory + next(r, 30000), next(r, 40000), next(r, 5), d->bytes,
-                                     &d->length, &error);
+        ext->register_rdma_memory(s, g->memory + next(r, 30000), next(r, 40000), next(r, 5), d->bytes,
+                                  &d->length, &error);
         break;
-    case 14: f->ext->deregister_rdma_memory(s, d->bytes, d->length, &error); break;
+    case 14: ext->deregister_rdma_memory(s, d->bytes, d->length, &error); break;
     case 15:
     case 16:
         procs->lpWSPSend(s, pieces, count, &bytes, flags, ov, NULL, NULL, &error);
@@ -459,14 +465,14 @@ static void random_call(struct fixture *f, struct garden *g, struct random *r)
         g->next_ov += error == WSA_IO_PENDING;
         break;
     case 18:
-        f->ext->rdma_write(s, ex, count, d->bytes, d->length, next(r, 5000), &bytes, flags, ov, NULL, NULL,
-                           &error);
+        ext->rdma_write(s, ex, count, d->bytes, d->length, next(r, 5000), &bytes, flags, ov, NULL, NULL,
+                        &error);
         g->next_ov += error == WSA_IO_PENDING;
         break;
     default:
-        if (f->ext->rdma_read != NULL) {
-            f->ext->rdma_read(s, ex, count, d->bytes, d->length, next(r, 5000), &bytes, flags, ov, NULL, NULL,
-                              &error);
+        if (ext->rdma_read != NULL) {
+            ext->rdma_read(s, ex, count, d->bytes, d->length, next(r, 5000), &bytes, flags, ov, NULL, NULL,
+                           &error);
             g->next_ov += error == WSA_IO_PENDING;
         }
         break;
@@ -482,7 +488,7 @@ static void random_calls_leak_nothing_and_crash_nothing(void **state)
     const char *text = getenv("WSD_TEST_SEED");
     struct random r = {text != NULL ? strtoull(text, NULL, 0) : pal_now_ns()};
     unsigned calls = ct.is_loop ? CALLS : CALLS / 20;
-    struct garden g = {.memory = ct_memory(f, 262144)};
+    struct garden g = {.providers = {f->provider, f->peer}, .memory = ct_memory(f, 262144)};
     INT error = 0;
 
     print_message("seed %llu (WSD_TEST_SEED)\n", (unsigned long long)r.x);
@@ -495,7 +501,7 @@ static void random_calls_leak_nothing_and_crash_nothing(void **state)
         random_call(f, &g, &r);
     for (int i = 0; i < 16; i++)
         if (g.sockets[i] != INVALID_SOCKET)
-            f->procs->lpWSPCloseSocket(g.sockets[i], &error);
+            sw_procs(g.providers[i % 2])->lpWSPCloseSocket(g.sockets[i], &error);
     unsigned pending = 0;
     for (unsigned i = 0; i < g.next_ov; i++)
         pending += !sw_overlapped_result(&g.ovs[i], NULL, NULL);

@@ -356,7 +356,7 @@ int main(int argc, char **argv)
                         "[--verbose] [--test PATTERN]\n");
         return 2;
     }
-    result = ct_env_init(true, provider, NULL);
+    result = ct_env_init(true, provider, NULL, NULL);
     if (result != 0)
         return result;
     settings();

@@ -186,7 +186,7 @@ static int parse(int argc, char **argv)
     if (is_loop == is_device || provider == NULL || o->threads == 0 || o->sockets == 0 ||
         o->max_bytes < FIRST_BYTES || o->max_bytes > 1u << 20 || o->budget_limit == 0)
         return usage();
-    return ct_env_init(is_loop, provider, address);
+    return ct_env_init(is_loop, provider, NULL, address);
 }
 
 static bool run_workers(void)

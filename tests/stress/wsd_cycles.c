@@ -514,7 +514,7 @@ int main(int argc, char **argv)
         return usage();
     if (warm_up == 0)
         warm_up = rounds / 10 > 100 ? rounds / 10 : 100;
-    int result = ct_env_init(is_loop, provider, address);
+    int result = ct_env_init(is_loop, provider, NULL, address);
     if (result != 0)
         return result;
     setenv("WSD_CONNECT_TIMEOUT_MS", "20000", 0); /* so that a loaded machine is not a failure */
