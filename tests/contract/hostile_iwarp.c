@@ -277,6 +277,7 @@ static void end_attack(struct attack *a)
 
 static void begin(struct fixture *f, struct attack *a)
 {
+    ct_needs_one_instance("its peer is this test, over TCP");
     memset(a, 0, sizeof *a);
     a->f = f;
     a->arena = ct_memory(f, ARENA);
@@ -511,6 +512,7 @@ static void a_server_that_is_no_peer_lets_the_switch_fall_back(void **state)
                                        "MPA ID Rep Framf\x40\x01\0\0", ""};
     struct fixture *f = *state;
 
+    ct_needs_one_instance("its peer is this test, over TCP");
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
         WSD_SOCKADDR_IN at = ct_at(f->here, ct_port());
         const struct pal_addr place = address_of(&at);
