@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 BUILD_PACKAGES=(cmake ninja-build gcc g++ libc6-dev pkg-config libibverbs-dev librdmacm-dev libcmocka-dev
-    gcc-mingw-w64-x86-64 clang python3)
+    gcc-mingw-w64-x86-64 clang python3 iproute2 tshark)
 RESULTS=build/test-results
 STAGES=(build native asan tsan guest)
 
