@@ -1,14 +1,24 @@
 #!/bin/bash
-# tests/interop/wsdbench.sh - softiwarp and kernel siw (through rdmacore) as the two ends of wsdbench's raw layer, each
-# as server and as client: messages, writes and reads, many outstanding, up to 1 MiB, every byte checked.
-# usage: wsdbench.sh WSDBENCH
+# tests/interop/wsdbench.sh - softiwarp and kernel siw (through rdmacore) as the two ends of wsdbench, each as server and as
+# client, with CRCs and without: messages, writes and reads, many outstanding, up to 1 MiB, every byte checked.
+# usage: wsdbench.sh WSDBENCH raw|san [PROVIDER]; san: through the WSP functions of PROVIDER, at both ends.
 # WSD_TEST_ADDR: an address of siw0. Exit status 77: nothing to test with.
+# siw itself never asks for CRCs and makes them when asked (siw_main.c: mpa_crc_required is a constant, false), so softiwarp's
+# setting decides. What was agreed is seen on the wire: Wireshark looks at one run of each kind.
 set -euo pipefail
 
 bench=$1
+layer=$2
+library=${3:-}
 address=${WSD_TEST_ADDR:-}
 out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+dumpcap_pid=
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+    if [[ -n $dumpcap_pid ]]; then kill "$dumpcap_pid" 2>/dev/null || true; fi
+    rm -rf "$out"
+}
+trap clean_up EXIT
 
 if [[ -z $address ]]; then
     echo "skipped: WSD_TEST_ADDR is not set; it names the address of a siw device"
@@ -16,9 +26,21 @@ if [[ -z $address ]]; then
 fi
 
 export WSD_SOFTIWARP_PORTS=plain # siw knows nothing of port maps
-port=18600                       # of the control channel, a new one for each run
+if [[ $layer == san ]]; then
+    export WSD_PROVIDER=$library
+    # An accepted socket that is closed early is a kernel panic otherwise (PROTOCOL.md 2.2). raw never closes one early, and has
+    # the ready-to-receive message tried.
+    export WSD_SOFTIWARP_RTR=off
+fi
+port=18600 # of the control channel, a new one for each run
+if [[ $layer == san ]]; then port=18700; fi
 runs=0
 failed=0
+
+fail() {
+    failed=$((failed + 1))
+    echo "FAIL  $*"
+}
 
 # run SERVER_BACKEND CLIENT_BACKEND WHAT...
 run() {
@@ -26,20 +48,19 @@ run() {
     shift 2
     port=$((port + 1))
     runs=$((runs + 1))
-    timeout 30 "$bench" --server --once --layer raw --backend "$server" --addr "$address" --port "$port" \
+    timeout 30 "$bench" --server --once --layer "$layer" --backend "$server" --addr "$address" --port "$port" \
         >"$out/server" 2>&1 &
     theirs=$!
     wait_for_port "$port"
-    timeout 30 "$bench" "$@" --layer raw --backend "$client" --addr "$address" --connect "$address:$port" --verify \
+    timeout 30 "$bench" "$@" --layer "$layer" --backend "$client" --addr "$address" --connect "$address:$port" --verify \
         --quiet --timeout 10 >"$out/client" 2>&1 || ours=$?
     if ((ours)); then kill "$theirs" 2>/dev/null || true; fi # it would wait for a client to its deadline
     wait "$theirs" || status=$?
     if ((ours == 0 && status == 0)); then
-        echo "ok    $client to $server: $*"
+        echo "ok    $layer, CRC $WSD_SOFTIWARP_CRC, $client to $server: $*"
         return
     fi
-    failed=$((failed + 1))
-    echo "FAIL  $client to $server: $*: client $ours, server $status (124: not in time)"
+    fail "$layer, CRC $WSD_SOFTIWARP_CRC, $client to $server: $*: client $ours, server $status (124: not in time)"
     sed 's/^/      client: /' "$out/client"
     sed 's/^/      server: /' "$out/server"
 }
@@ -54,13 +75,65 @@ wait_for_port() {
     done
 }
 
+start_capture() {
+    local i
+    rm -f "$out/capture"
+    dumpcap -q -i lo -B 64 -w "$out/capture" 2>"$out/dumpcap" &
+    dumpcap_pid=$!
+    for ((i = 0; i < 100; i++)); do
+        if grep -q '^File:' "$out/dumpcap"; then return 0; fi
+        if ! kill -0 "$dumpcap_pid" 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    dumpcap_pid=
+    return 1
+}
+
+# run_on_the_wire SERVER_BACKEND CLIENT_BACKEND WHAT... - a run under capture: all FPDUs have a good CRC, or zeros in its place.
+run_on_the_wire() {
+    local good zero
+    if ! command -v tshark >/dev/null; then
+        echo "      CRC $WSD_SOFTIWARP_CRC is not looked at on the wire: there is no tshark; it is in the package tshark"
+        run "$@"
+        return
+    fi
+    if ! start_capture; then
+        echo "      CRC $WSD_SOFTIWARP_CRC is not looked at on the wire: $(tail -n 1 "$out/dumpcap")"
+        run "$@"
+        return
+    fi
+    run "$@"
+    sleep 1 # dumpcap writes at intervals
+    kill -INT "$dumpcap_pid"
+    wait "$dumpcap_pid" || true
+    dumpcap_pid=
+    tshark -n -r "$out/capture" --disable-protocol smb_direct --disable-protocol rpcordma -V -O iwarp_mpa \
+        >"$out/text" 2>"$out/tshark"
+    good=$(grep -c 'CRC check: .*(Good CRC32)' "$out/text" || true)
+    zero=$(grep -c 'CRC: 0x00000000$' "$out/text" || true)
+    if [[ $WSD_SOFTIWARP_CRC == on ]]; then
+        if ((good < 40 || zero > 0)); then fail "on the wire: $good good CRCs and $zero zeros, with CRCs"; fi
+    elif ((zero < 40 || good > 0)); then
+        fail "on the wire: $good good CRCs and $zero zeros, without CRCs"
+    fi
+    echo "      on the wire: $good FPDUs with a good CRC, $zero with zeros in its place"
+}
+
+# Latencies are for what is short, and sends to and fro; without CRCs one short run is enough.
 for ends in "rdmacore softiwarp" "softiwarp rdmacore"; do
     read -r server client <<<"$ends"
-    for op in send write read; do
-        run "$server" "$client" lat --op "$op" --sizes 1,64,4K,64K --iters 20
-        run "$server" "$client" bw --op "$op" --sizes 64,64K,1M --iters 20 --depth 8
+    for WSD_SOFTIWARP_CRC in on off; do
+        export WSD_SOFTIWARP_CRC
+        run_on_the_wire "$server" "$client" lat --op send --sizes 1,64,4K --iters 20
+        for op in send write read; do
+            run "$server" "$client" bw --op "$op" --sizes 64,64K,1M --iters 10 --depth 8
+        done
+        if [[ $WSD_SOFTIWARP_CRC == off ]]; then continue; fi
+        for op in write read; do
+            run "$server" "$client" lat --op "$op" --sizes 1,64,4K,64K --iters 20
+        done
+        run "$server" "$client" connect --iters 10
     done
-    run "$server" "$client" connect --iters 10
 done
 
 echo "$runs runs, $failed failed"
