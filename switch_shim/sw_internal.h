@@ -7,6 +7,7 @@
 #define SW_INTERNAL_H
 
 #include "pal/atomic.h"
+#include "pal/compiler.h"
 #include "pal/dll.h"
 #include "pal/event.h"
 #include "pal/mutex.h"
@@ -47,7 +48,7 @@ struct sw_violation_log {
 extern struct sw_violation_log sw_stray_violations; /* upcalls through the table of an unloaded provider */
 
 /* p may be NULL. No lock of the caller's matters. */
-void sw_violation(struct sw_provider *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sw_violation(struct sw_provider *p, const char *format, ...) PAL_PRINTF(2, 3);
 /* A call down failed with `error`: returns the code to pass on, and records codes that no call may give
  * (contract 4.0). */
 int sw_call_failed(struct sw_provider *p, const char *name, INT error);

@@ -85,8 +85,7 @@ struct reason {
     size_t bytes;
 };
 
-static int fail(const struct reason *why, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static int fail(const struct reason *why, int code, const char *format, ...) PAL_PRINTF(3, 4);
 static int fail(const struct reason *why, int code, const char *format, ...)
 {
     va_list arguments;

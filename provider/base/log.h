@@ -5,6 +5,8 @@
 #ifndef WSD_LOG_H
 #define WSD_LOG_H
 
+#include "pal/compiler.h"
+
 enum wsd_log_level {
     WSD_LOG_OFF,
     WSD_LOG_LEVEL_ERROR,
@@ -17,7 +19,7 @@ enum wsd_log_level {
 extern enum wsd_log_level wsd_log_threshold; /* written by wsd_log_init() only, before any thread starts */
 
 void wsd_log_init(void);
-void wsd_log_line(enum wsd_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void wsd_log_line(enum wsd_log_level level, const char *format, ...) PAL_PRINTF(2, 3);
 
 #define WSD_LOG_AT(level, ...)                                                                               \
     do {                                                                                                     \

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "pal/atomic.h"
+#include "pal/compiler.h"
 #include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -106,8 +107,7 @@ void ct_env_hold_module(void);
 
 void ct_check_(int got, int expected, const char *what, const char *file, int line);
 void ct_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line);
-void ct_fail_(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4), noreturn));
+void ct_fail_(const char *file, int line, const char *format, ...) PAL_PRINTF(3, 4) __attribute__((noreturn));
 
 /* Wait until `condition` holds or the deadline passed; true when it holds. Yields in between. */
 #define ct_until(condition)                                                                                  \
@@ -217,7 +217,7 @@ struct sw_iocp *ct_iocp(struct fixture *f);
 struct ct_thread *ct_start(struct fixture *f, void (*fn)(struct ct_thread *), void *arg);
 void ct_join(struct ct_thread *t); /* bounded; fails the test when the thread failed or hangs */
 /* For threads: note the first failure. */
-void ct_thread_fails(struct ct_thread *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ct_thread_fails(struct ct_thread *t, const char *format, ...) PAL_PRINTF(2, 3);
 
 /* ---- sockets ------------------------------------------------------------------------------------------- */
 
@@ -327,9 +327,9 @@ struct ct_process *ct_process_start(struct fixture *f);
 struct ct_process *ct_process_connected(struct fixture *f, struct ct_end *mine, DWORD bytes);
 /* One command, one answer "ok ..." (returned without "ok "); fails the test on anything else. See
  * ct_role.c. */
-const char *ct_tell(struct ct_process *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *ct_tell(struct ct_process *p, const char *format, ...) PAL_PRINTF(2, 3);
 /* The same without waiting for the answer; ct_answer() waits. */
-void ct_order(struct ct_process *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ct_order(struct ct_process *p, const char *format, ...) PAL_PRINTF(2, 3);
 const char *ct_answer(struct ct_process *p);
 void ct_kill(struct ct_process *p); /* SIGKILL and reap */
 void ct_stop(struct ct_process *p); /* SIGSTOP; it does not run any more when this returns */

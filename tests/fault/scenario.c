@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include "pal/compiler.h"
 #include "pal/memory.h"
 #include "pattern.h"
 
@@ -53,7 +54,7 @@ const char *scenario_step(void)
     return text != NULL ? text : "-";
 }
 
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void complain(const char *format, ...) PAL_PRINTF(1, 2);
 static void complain(const char *format, ...)
 {
     char *text = sc.out->complaint;

@@ -165,7 +165,7 @@ extern struct stress st;
 
 /* stress_main.c */
 struct rng *my_rng(void); /* of the calling thread */
-void stress_fails(const struct end *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void stress_fails(const struct end *e, const char *format, ...) PAL_PRINTF(2, 3);
 
 /* stress_slot.c */
 bool slot_init(struct slot *s, unsigned index);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hook/object_map.h"
+#include "pal/compiler.h"
 #include "pal/mutex.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -63,7 +64,7 @@ static void begin(struct line *l, struct trace *t, const char *op)
     l->start_ns = pal_now_ns();
 }
 
-__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
+PAL_PRINTF(2, 3) static void add(struct line *l, const char *format, ...)
 {
     va_list args;
     if (l->at >= sizeof l->text - 1)
