@@ -92,7 +92,8 @@ static void bytes_are_gathered_and_scattered_in_order(void **state)
         assert_int_equal(la.port, rb.port);
         assert_int_equal(ra.port, p.at.port);
         assert_int_equal(lb.port, p.at.port);
-        assert_true(pal_socket_segment_bytes(p.a) > 500);
+        const uint32_t segment = pal_socket_segment_bytes(p.a);
+        assert_true(segment > 500 || (segment == 0 && !PAL_SEGMENTS_ARE_KNOWN));
         close_pair(&p);
     }
 }
@@ -174,6 +175,13 @@ static void a_reserved_port_keeps_others_away_and_does_not_listen(void **state)
 
 /* ---- poller ---- */
 
+/* Windows tells of the end when it comes, as Linux does; Wine 8 when all before it was read. */
+#ifdef _WIN32
+#define END_MAY_WAIT_FOR_READERS true
+#else
+#define END_MAY_WAIT_FOR_READERS false
+#endif
+
 static bool waits(const struct pal_poller *p, int ms)
 {
     const pal_waitable w = pal_poller_waitable(p);
@@ -209,6 +217,9 @@ static void the_waitable_follows_sockets_signals_deadlines_and_what_lies_beside(
     pal_poller_change(set, p.b, PAL_HANGUP, &p);
     assert_false(waits(set, QUIET_MS));
     pal_socket_finish(p.a);
+    if (END_MAY_WAIT_FOR_READERS && !waits(set, QUIET_MS)) {
+        assert_int_equal(pal_socket_recv(p.b, &iov, 1, &done), PAL_NET_OK);
+    }
     assert_true(waits(set, DEADLINE_MS));
     assert_int_equal(pal_poller_poll(set, ready, 4), 1);
     assert_int_equal(ready[0].what, PAL_HANGUP);

@@ -19,7 +19,7 @@ uint32_t pal_process_id(void);
 bool pal_process_exists(uint32_t pid);
 
 /* put: publish `bytes` under `name` ([a-z0-9-], at most 48 characters), readable by the same user only; the
- * whole record appears at once. take: fetch it and remove it; of several takers exactly one gets
+ * whole record appears at once. Windows: it goes with the process that put it. take: fetch it and remove it; of several takers exactly one gets
  * PAL_RECORD_OK.
  * peek: fetch without removing. drop: remove, true when it was there. */
 enum pal_record_status pal_record_put(const char *name, const void *data, size_t bytes);

@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 typedef int pal_socket;
-#define PAL_SOCKET_NONE (-1)
+#define PAL_SOCKET_NONE        (-1)
+#define PAL_SEGMENTS_ARE_KNOWN 1 /* pal_socket_segment_bytes() */
 
 struct pal_iov { /* laid out as struct iovec: socket.c checks */
     void *base;

@@ -1,0 +1,2 @@
+/* sys/mman.h - see posix_on_windows.h. */
+#include "posix_on_windows.h"

@@ -1,0 +1,2 @@
+/* sys/resource.h - see posix_on_windows.h. */
+#include "posix_on_windows.h"

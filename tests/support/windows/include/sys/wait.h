@@ -1,0 +1,2 @@
+/* sys/wait.h - see posix_on_windows.h. */
+#include "posix_on_windows.h"
