@@ -1,5 +1,5 @@
 /* sw_os.h - the few questions to the operating system that the platform layer has no answer to.
- * Layer:   switch_shim, private; implemented by sw_posix.c (Windows: a later issue).
+ * Layer:   switch_shim, private; implemented by sw_posix.c and sw_windows.c.
  * Threads: any. */
 #ifndef SW_OS_H
 #define SW_OS_H
@@ -9,9 +9,9 @@
 
 #include "wsd/ws2_types.h"
 
-/* The directory of the file that holds this code: libwsdswitch.so, or the program it is linked into. */
+/* The directory of the file that holds this code: libwsdswitch.so (wsdswitch.dll), or the program it is linked into. */
 bool sw_os_own_directory(char *out, size_t out_bytes);
-const char *sw_os_provider_file(void); /* "libwsdprov.so" */
+const char *sw_os_provider_file(void); /* "libwsdprov.so", "wsdprov.dll" */
 /* Absolute path without links, malloc'ed; NULL when there is no such file. */
 char *sw_os_canonical_path(const char *path);
 const char *sw_os_environment(const char *name); /* NULL when unset or empty */

@@ -144,6 +144,15 @@ typedef const WSD_TIMEVAL *WSD_SELECT_TIMEOUT;
 #define WS_SO_PORT_SCALABILITY  0x3006
 #define WS_SO_REUSE_UNICASTPORT 0x3007
 
+/* --- as in ws2_san.h --- */
+#define WSD_SAN_GUID(data1)                                                                                  \
+    {                                                                                                        \
+        (data1), 0xF58C, 0x11D1,                                                                             \
+        {                                                                                                    \
+            0xAD, 0x6C, 0x00, 0xC0, 0x4F, 0xA3, 0x4A, 0x2D                                                   \
+        }                                                                                                    \
+    }
+
 /* --- control codes that mingw lacks --- */
 #ifndef SIO_IDEAL_SEND_BACKLOG_CHANGE
 #define SIO_IDEAL_SEND_BACKLOG_CHANGE 0x2000747Au
