@@ -196,7 +196,7 @@ static void WSPSendTo_is_not_served(void **state)
 static void select_sockets(const WSPPROC_TABLE *procs, SOCKET s)
 {
     WSD_FD_SET set = {1, {s}};
-    const WSD_TIMEVAL now = {0, 0};
+    WSD_TIMEVAL now = {0, 0}; /* the time is not const in every header */
     INT error = 0;
 
     assert_int_equal(procs->lpWSPSelect(0, &set, NULL, NULL, &now, &error), SOCKET_ERROR);

@@ -1,21 +1,17 @@
-/* usage.c - see usage.h. Linux: /proc and the allocator's own count. */
+/* usage.c - see usage.h; /proc, or what tests/support/windows makes of it. */
 #include "usage.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ct.h"
 #include "pal/memory.h"
 #include "pal/time.h"
 #include "prov_loop.h"
+#include "usage_os.h"
 
-/* Present in sanitizer runtimes only. */
-extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
-
-static unsigned count_entries(const char *directory, const char *prefix)
+static unsigned count_entries(const char *directory)
 {
     DIR *d = opendir(directory);
     unsigned count = 0;
@@ -23,17 +19,9 @@ static unsigned count_entries(const char *directory, const char *prefix)
     if (d == NULL)
         return 0;
     for (const struct dirent *e; (e = readdir(d)) != NULL;)
-        count += strncmp(e->d_name, prefix, strlen(prefix)) == 0 && e->d_name[0] != '.';
+        count += e->d_name[0] != '.';
     closedir(d);
     return count;
-}
-
-static size_t heap_in_use(void)
-{
-    if (__sanitizer_get_current_allocated_bytes != NULL)
-        return __sanitizer_get_current_allocated_bytes();
-    struct mallinfo2 m = mallinfo2();
-    return m.uordblks + m.hblkhd;
 }
 
 static unsigned objects_of(const struct loop_counts *c)
@@ -57,8 +45,6 @@ int usage_warm_libraries(void)
 
 void usage_take(const struct prov_loop_api *loop, struct usage *out)
 {
-    char prefix[64];
-
     memset(out, 0, sizeof *out);
     if (loop != NULL) {
         struct loop_counts c;
@@ -66,12 +52,11 @@ void usage_take(const struct prov_loop_api *loop, struct usage *out)
         out->loop_objects = objects_of(&c);
         out->loop_violations = c.violations;
     }
-    snprintf(prefix, sizeof prefix, "openwsd-%u-socket-", (unsigned)geteuid());
-    out->records = count_entries("/dev/shm", prefix);
-    out->fds = count_entries("/proc/self/fd", "") - 1; /* without the one that reads the directory */
-    out->threads = count_entries("/proc/self/task", "");
-    out->heap_bytes = heap_in_use();
-    out->resident_bytes = __sanitizer_get_current_allocated_bytes != NULL ? 0 : pal_resident_bytes();
+    out->records = usage_records();
+    out->fds = count_entries("/proc/self/fd") - 1; /* without the one that reads the directory */
+    out->threads = count_entries("/proc/self/task");
+    out->heap_bytes = usage_heap_bytes();
+    out->resident_bytes = usage_is_resident_known() ? pal_resident_bytes() : 0;
 }
 
 void usage_print(const char *when, const struct usage *u)

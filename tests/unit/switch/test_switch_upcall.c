@@ -46,7 +46,7 @@ static void drop_handle(SOCKET s)
 
 static WSAOVERLAPPED started(HANDLE event)
 {
-    WSAOVERLAPPED ov = {WSS_OPERATION_IN_PROGRESS, 0, 0, 0, event};
+    WSAOVERLAPPED ov = {.Internal = WSS_OPERATION_IN_PROGRESS, .hEvent = event};
 
     return ov;
 }
