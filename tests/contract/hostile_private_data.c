@@ -355,10 +355,13 @@ static void requests_that_are_dropped_at_once_leave_no_trace(void **state)
     struct captured good;
     struct vb_cm_event ev;
 
+    /* Connections of others that end at once are too much for siw (6.1): it accepts one for each notice from TCP and drops
+     * notices beyond its backlog (siw_cm.c, work_freelist), so it lags behind for good. Its own connects come too slowly for
+     * that. */
+    if (strncmp(ct.peer_spec, "rdmacore", 8) == 0)
+        ct_needs_one_instance("a siw that listens does not survive a flood from another implementation");
     ct_raw_open(&raw);
-    /* siw (6.1) accepts one connection for each notice from TCP and drops notices beyond its backlog (siw_cm.c, work_freelist):
-     * after a faster flood than its own connects make it lags behind for good. */
-    struct sw_listener *l = capture_request(f, &raw, ct_env_is_across() ? 64 : 8, &good);
+    struct sw_listener *l = capture_request(f, &raw, 8, &good);
     for (unsigned i = 0; i < ct.rounds / 4 + 5; i++) {
         struct ct_raw_conn c;
         if (ct_raw_connect(&raw, &l->local, good.data, good.bytes, &c) != VB_OK)
