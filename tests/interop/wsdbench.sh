@@ -130,6 +130,7 @@ for ends in "rdmacore softiwarp" "softiwarp rdmacore"; do
         done
         if [[ $WSD_SOFTIWARP_CRC == off ]]; then continue; fi
         for op in write read; do
+            if [[ $layer == san ]]; then break; fi # each run takes seconds under emulation; bw has moved the same
             run "$server" "$client" lat --op "$op" --sizes 1,64,4K,64K --iters 20
         done
         # What is closed before a message came is a kernel panic otherwise: siw may miss the ready-to-receive message.
