@@ -121,19 +121,19 @@ int ct_env_init(bool is_loop, const char *provider, const char *peer, const char
     return 0;
 }
 
-/* Does this process have a device of the kernel's RDMA open? */
-static bool has_kernel_device(void)
+/* How many devices of the kernel's RDMA this process has open. librdmacm keeps them when an instance is gone. */
+static unsigned kernel_devices(void)
 {
-    bool is_there = false;
+    unsigned count = 0;
 
-    for (int fd = 0; fd < 1024 && !is_there; fd++) {
+    for (int fd = 0; fd < 1024; fd++) {
         char name[32], target[64];
         snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
         ssize_t n = readlink(name, target, sizeof target - 1);
         target[n > 0 ? n : 0] = '\0';
-        is_there = strncmp(target, "/dev/infiniband/uverbs", 22) == 0;
+        count += strncmp(target, "/dev/infiniband/uverbs", 22) == 0;
     }
-    return is_there;
+    return count;
 }
 
 /* Load it once and look for the address. 0; 1 or 77 with a reason printed. */
@@ -143,6 +143,7 @@ static int probe(const char *library, const char *spec)
     char why[512];
     WSD_SOCKADDR_IN wanted;
     struct sw_address known[64];
+    unsigned before = kernel_devices();
     int result = sw_load(library, NULL, &p, why, sizeof why);
 
     if (result != 0) {
@@ -150,7 +151,7 @@ static int probe(const char *library, const char *spec)
                 sw_error_name(result));
         return result == WSASYSNOTREADY ? 77 : 1;
     }
-    if (ct_env_is_across() && has_kernel_device() != (strncmp(spec, "rdmacore", 8) == 0)) {
+    if (ct_env_is_across() && (kernel_devices() > before) != (strncmp(spec, "rdmacore", 8) == 0)) {
         fprintf(stderr, "failed: the instance for %s is on another backend\n", spec);
         sw_unload(p, NULL, 0);
         return 1;
