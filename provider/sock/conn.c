@@ -27,7 +27,7 @@ static void set_deadline(struct wsd_sock *s, uint64_t at)
     pal_mutex_lock(&s->lock);
     s->deadline_ns = at;
     pal_mutex_unlock(&s->lock);
-    wsd_engine_post(s, WSD_WORK_WATCH);
+    wsd_engine_watch(s, at);
 }
 
 /* ---- starting ------------------------------------------------------------------------------------------ */

@@ -8,15 +8,20 @@
 #include "sock/conn.h"
 #include "sock/listen.h"
 
+#define NAP_MS 1000 /* the longest sleep while there are timers, and once more when the last has gone */
+
 static struct {
-    struct pal_mutex lock; /* guards work list, busy, done fields; data path may take it: short */
+    struct pal_mutex lock; /* guards work list, busy, done fields, wakes_ns; data path may take it: short */
     struct pal_cond done;  /* a run finished, or a connection attempt ended */
     struct wsd_sock *head, **tail;
     struct pal_wakeup *wake;
     struct pal_thread *thread;
     pal_atomic_u64 thread_id;
     pal_atomic_bool stop;
-    struct wsd_sock *timers; /* connection thread only */
+    uint64_t
+        wakes_ns; /* when the thread wakes by itself; 0: it is awake, and looks at the list before it sleeps */
+    struct wsd_sock *timers; /* connection thread only; the next likewise */
+    uint64_t last_timer_ns;  /* when there was one */
     struct vb_listener *resume[2];
     uint16_t resume_port[2];
 } engine;
@@ -35,7 +40,8 @@ uint16_t wsd_engine_resume_port(uint8_t family)
 
 /* ---- work ---------------------------------------------------------------------------------------------- */
 
-void wsd_engine_post(struct wsd_sock *s, uint32_t work)
+/* due_ns: it has time until then. */
+static void post(struct wsd_sock *s, uint32_t work, uint64_t due_ns)
 {
     pal_mutex_lock(&engine.lock);
     s->work |= work;
@@ -46,8 +52,20 @@ void wsd_engine_post(struct wsd_sock *s, uint32_t work)
         *engine.tail = s;
         engine.tail = &s->work_next;
     }
+    const bool must_wake = due_ns < engine.wakes_ns;
     pal_mutex_unlock(&engine.lock);
-    pal_wakeup_signal(engine.wake);
+    if (must_wake)
+        pal_wakeup_signal(engine.wake);
+}
+
+void wsd_engine_post(struct wsd_sock *s, uint32_t work)
+{
+    post(s, work, 0);
+}
+
+void wsd_engine_watch(struct wsd_sock *s, uint64_t deadline_ns)
+{
+    post(s, WSD_WORK_WATCH, deadline_ns);
 }
 
 static void do_work(struct wsd_sock *s, uint32_t work)
@@ -160,10 +178,30 @@ static int run_timers(void)
         wsd_sock_release(due, WSD_REF_CONN);
         return 0; /* look again at once */
     }
-    if (nearest == UINT64_MAX)
-        return -1;
+    if (nearest == UINT64_MAX) /* who connects again and again need not wake us for the next timer */
+        return now - engine.last_timer_ns < NAP_MS * 1000000ull ? NAP_MS : -1;
+    engine.last_timer_ns = now;
     uint64_t ms = (nearest - now) / 1000000 + 1;
-    return ms > 1000 ? 1000 : (int)ms;
+    return ms > NAP_MS ? NAP_MS : (int)ms;
+}
+
+/* Returns how long to wait: not at all when there is work. */
+static int fall_asleep(int timeout_ms)
+{
+    pal_mutex_lock(&engine.lock);
+    if (engine.head)
+        timeout_ms = 0;
+    else if (timeout_ms)
+        engine.wakes_ns = timeout_ms < 0 ? UINT64_MAX : pal_now_ns() + (uint64_t)timeout_ms * 1000000;
+    pal_mutex_unlock(&engine.lock);
+    return timeout_ms;
+}
+
+static void wake_up(void)
+{
+    pal_mutex_lock(&engine.lock);
+    engine.wakes_ns = 0;
+    pal_mutex_unlock(&engine.lock);
 }
 
 /* ---- events -------------------------------------------------------------------------------------------- */
@@ -231,8 +269,8 @@ static void engine_main(void *arg)
     const pal_waitable waits[3] = {vb_cm_waitable(wsd_provider.cm), vb_async_waitable(wsd_provider.backend),
                                    pal_wakeup_waitable(engine.wake)};
     while (!pal_load_acquire(&engine.stop)) {
-        int timeout = run_timers();
-        uint32_t ready = timeout == 0 ? 7 : pal_wait(waits, 3, timeout);
+        uint32_t ready = pal_wait(waits, 3, fall_asleep(run_timers()));
+        wake_up();
         if (ready & 4)
             pal_wakeup_clear(engine.wake);
         while (work_once())
@@ -267,6 +305,7 @@ vb_status_t wsd_engine_start(void)
     engine.head = NULL;
     engine.tail = &engine.head;
     engine.timers = NULL;
+    engine.wakes_ns = engine.last_timer_ns = 0;
     pal_store_relaxed(&engine.stop, false);
     vb_status_t st = VB_E_NOMEM;
     if (!pal_mutex_init(&engine.lock))

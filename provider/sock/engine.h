@@ -12,7 +12,10 @@ void wsd_engine_stop(void); /* all sockets are gone; joins the thread, closes th
 
 /* Ask the connection thread to do something with a socket (enum wsd_work). Any thread, data path too. */
 void wsd_engine_post(struct wsd_sock *s, uint32_t work);
-/* The same, and wait until it is done. Runs in place when the caller is the connection thread. */
+/* See to it that wsd_conn_timeout() is called at s->deadline_ns, which has been set. Does not wake the thread when it wakes
+ * early enough by itself. */
+void wsd_engine_watch(struct wsd_sock *s, uint64_t deadline_ns);
+/* Like wsd_engine_post(), and wait until it is done. Runs in place when the caller is the connection thread. */
 void wsd_engine_run(struct wsd_sock *s, uint32_t work);
 /* Port on which this process takes MOVE and RESUME requests, 0 when it has none. */
 uint16_t wsd_engine_resume_port(uint8_t family);

@@ -14,7 +14,7 @@ fi
 mkdir -p "$out"
 
 flags=(-g -O1 -std=c11 -D_GNU_SOURCE -I"$root/provider" -I"$root/provider/include" -I"$root/verbs_backend"
-    -I"$root/verbs_backend/include" -I"$root/verbs_backend/pal/include"
+    -I"$root/verbs_backend/include" -I"$root/verbs_backend/pal/include" -I"$root/verbs_backend/pal/common"
     -I"$root/verbs_backend/pal/posix/include")
 checks=-fsanitize=address,undefined
 probe='int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }'

@@ -175,7 +175,7 @@ static void take_signals(struct vb_cm *cm)
 
 /* ---- timers ---- */
 
-void si_cm_deadline(struct vb_cm *cm)
+static uint64_t nearest_deadline(const struct vb_cm *cm)
 {
     uint64_t nearest = 0;
     for (const struct vb_conn *c = cm->conns; c; c = c->next)
@@ -184,9 +184,14 @@ void si_cm_deadline(struct vb_cm *cm)
     for (const struct vb_listener *l = cm->listeners; l; l = l->next)
         if (l->retry_ns && (!nearest || l->retry_ns < nearest))
             nearest = l->retry_ns;
-    if (cm->look_ns && (!nearest || cm->look_ns < nearest))
-        nearest = cm->look_ns;
-    if (nearest == cm->deadline_ns)
+    return cm->look_ns && (!nearest || cm->look_ns < nearest) ? cm->look_ns : nearest;
+}
+
+/* A timer that runs off too early does no harm: run_timers() sets it anew. Most deadlines are met long before. */
+void si_cm_deadline(struct vb_cm *cm)
+{
+    const uint64_t nearest = nearest_deadline(cm);
+    if (!nearest || (cm->deadline_ns && cm->deadline_ns <= nearest))
         return;
     cm->deadline_ns = nearest;
     (void)pal_poller_deadline(cm->poller, nearest);
@@ -232,8 +237,8 @@ static void run_timers(struct vb_cm *cm)
             l->retry_ns = 0; /* resume_listeners() does the rest */
     if (cm->look_ns && cm->look_ns <= now)
         look_for_dead_peers(cm);
-    cm->deadline_ns = UINT64_MAX; /* tell the poller in any case: its timer has run off */
-    si_cm_deadline(cm);
+    cm->deadline_ns = nearest_deadline(cm);
+    (void)pal_poller_deadline(cm->poller, cm->deadline_ns); /* in any case: its timer has run off */
 }
 
 /* ---- backstop ---- */

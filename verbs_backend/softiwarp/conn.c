@@ -167,6 +167,8 @@ static void tcp_failed(struct vb_conn *c, vb_status_t st)
     connect_failed(c, VB_CM_FAILED, st);
 }
 
+static bool tcp_outcome(struct vb_conn *c);
+
 /* To the candidate c->candidate, or the next that does not refuse at once. */
 void si_conn_try(struct vb_conn *c)
 {
@@ -184,9 +186,11 @@ void si_conn_try(struct vb_conn *c)
         if (c->is_mapped)
             to.port = si_port_candidate(c->remote.port, c->candidate);
         const enum pal_net st = pal_socket_connect(&from, &to, &tuning, &c->sock);
-        if (st == PAL_NET_OK) {
-            si_conn_watch(c, PAL_WRITABLE);
-            si_conn_deadline(c, c->timeout_ms);
+        if (st == PAL_NET_OK) { /* within a host TCP is done already, and nobody need be woken to find out */
+            if (!tcp_outcome(c)) {
+                si_conn_watch(c, PAL_WRITABLE);
+                si_conn_deadline(c, c->timeout_ms);
+            }
             return;
         }
         if (st != PAL_NET_REFUSED) {
@@ -205,34 +209,36 @@ static void not_here(struct vb_conn *c, enum si_why_kind why)
     si_conn_try(c);
 }
 
-static void tcp_outcome(struct vb_conn *c)
+/* False: TCP is still at it. */
+static bool tcp_outcome(struct vb_conn *c)
 {
     const enum pal_net st = pal_socket_outcome(c->sock);
     struct pal_addr local, remote;
     if (st == PAL_NET_AGAIN)
-        return;
+        return false;
     if (st == PAL_NET_REFUSED || st == PAL_NET_RESET) {
         not_here(c, st == PAL_NET_REFUSED ? SI_WHY_REFUSED : SI_WHY_CLOSED);
-        return;
+        return true;
     }
     if (st != PAL_NET_OK || !pal_socket_addrs(c->sock, &local, &remote)) {
         tcp_failed(c, st == PAL_NET_OK ? VB_E_FATAL : si_status_net(st));
-        return;
+        return true;
     }
     if (local.port == remote.port && memcmp(local.ip, remote.ip, sizeof local.ip) == 0) {
         /* TCP met itself: the port it was given happens to be the one that nobody listens on */
         not_here(c, SI_WHY_REFUSED);
-        return;
+        return true;
     }
     if (!c->local.port || !c->is_mapped)
         c->local.port = local.port; /* a foreign peer knows only that one */
     if (!send_request(c)) {
         not_here(c, SI_WHY_CLOSED);
-        return;
+        return true;
     }
     c->state = SI_CONN_REPLY;
     si_conn_watch(c, PAL_READABLE);
     si_conn_deadline(c, c->cm->be->set.dead_peer_ms); /* the accepting consumer may take its time */
+    return true;
 }
 
 uint8_t si_depth(uint8_t wanted, uint16_t other)
@@ -341,9 +347,7 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
     }
     c->local = si_from_pal(&local);
     c->remote = si_from_pal(&remote);
-    si_conn_deadline(c, si_hello_ms(c->cm));
-    si_conn_watch(c, PAL_READABLE);
-    read_request(c); /* mostly it is there */
+    read_request(c); /* mostly it is there, and neither a poller nor a timer need know of the wait for it */
 }
 
 /* Refuse somebody of whom nobody above knows. */
@@ -361,8 +365,12 @@ static void read_request(struct vb_conn *c)
     struct si_map m = {0};
     const uint8_t *data;
     const enum got got = read_hello(c, false, &h, &data);
-    if (got == GOT_MORE)
+    if (got == GOT_MORE) {
+        if (!c->deadline_ns)
+            si_conn_deadline(c, si_hello_ms(c->cm));
+        si_conn_watch(c, PAL_READABLE);
         return;
+    }
     if (got == GOT_NOTHING) { /* RFC 5044 7.1.1: close, say nothing */
         si_why_turned_away(c);
         si_conn_free(c);
@@ -500,7 +508,7 @@ void si_conn_signals(struct vb_conn *c, uint32_t signals)
 void si_conn_event(struct vb_conn *c, unsigned ready)
 {
     switch (c->state) {
-    case SI_CONN_TCP: tcp_outcome(c); break;
+    case SI_CONN_TCP: (void)tcp_outcome(c); break;
     case SI_CONN_REPLY: read_reply(c); break;
     case SI_CONN_HELLO: read_request(c); break;
     case SI_CONN_REQUEST:

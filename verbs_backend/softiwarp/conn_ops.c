@@ -146,7 +146,6 @@ vb_status_t si_conn_accept(struct vb_conn *c, const struct vb_conn_params *p)
         c->read_out = si_depth(p->read_out, c->read_out);
         if (c->rtr == RDMAP_READ_REQUEST + 1 && !c->read_in)
             c->read_in = 1; /* the peer offered nothing else, and it is a read */
-        si_conn_watch(c, 0);
         st = si_conn_reply(c, SI_MAP_ACCEPT, p->data, p->data_bytes) ? VB_OK : VB_E_RESET;
         if (st == VB_OK) {
             c->state = c->is_p2p ? SI_CONN_ACCEPTED : SI_CONN_UP;
@@ -159,6 +158,7 @@ vb_status_t si_conn_accept(struct vb_conn *c, const struct vb_conn_params *p)
             si_conn_watch(c, PAL_READABLE);
             si_conn_deadline(c, si_hello_ms(c->cm));
         } else { /* revision 1 has no confirmation */
+            si_conn_watch(c, 0);
             si_cm_push(c, VB_CM_ESTABLISHED, VB_OK);
         }
     }
