@@ -76,6 +76,8 @@ static void do_work(struct wsd_sock *s, uint32_t work)
         wsd_listen_stop(s);
     if (work & WSD_WORK_FAILED)
         wsd_conn_break(s, 0);
+    if (work & WSD_WORK_WATCH)
+        engine.last_timer_ns = pal_now_ns();
     if (work & WSD_WORK_WATCH && !s->has_deadline && !s->released) {
         s->has_deadline = true;
         s->timer_next = engine.timers;
