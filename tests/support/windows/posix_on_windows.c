@@ -10,6 +10,7 @@
 #include <windows.h>
 
 #include <tlhelp32.h>
+#include <winternl.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,18 @@ ssize_t readlink(const char *path, char *out, size_t out_bytes)
     }
     const DWORD n = GetModuleFileNameA(NULL, out, (DWORD)out_bytes);
     return n > 0 && n < out_bytes ? (ssize_t)n : -1;
+}
+
+char *realpath(const char *path, char *out)
+{
+    char name[MAX_PATH + 4];
+    (void)out;
+    HANDLE file = CreateFileA(path, 0, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    if (file == INVALID_HANDLE_VALUE)
+        return NULL;
+    const DWORD n = GetFinalPathNameByHandleA(file, name, sizeof name, 0);
+    CloseHandle(file);
+    return n > 4 && n < sizeof name ? strdup(name + 4) : NULL; /* without the prefix \\\\?\\ */
 }
 
 long sysconf(int name)
@@ -120,17 +133,50 @@ static unsigned threads(void)
     return count;
 }
 
+/* Wine 8 answers 0 to GetProcessHandleCount(), but lists the handles of all processes. */
+static DWORD listed_handles(void)
+{
+    struct entry {
+        ULONG owner;
+        BYTE type, flags;
+        USHORT value;
+        void *object;
+        ULONG access;
+    };
+    struct list {
+        ULONG count;
+        struct entry entries[];
+    } *all = NULL;
+    DWORD mine = 0;
+    LONG st = 0;
+    for (ULONG bytes = 1u << 18; bytes <= 1u << 26; bytes *= 2) {
+        free(all);
+        all = malloc(bytes);
+        st = all ? NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)16, all, bytes, NULL) : -1;
+        if (st != (LONG)0xC0000004) /* STATUS_INFO_LENGTH_MISMATCH */
+            break;
+    }
+    for (ULONG i = 0; st == 0 && i < all->count; i++)
+        mine += all->entries[i].owner == GetCurrentProcessId();
+    free(all);
+    return mine;
+}
+
 struct posix_dir *posix_opendir(const char *path)
 {
-    DWORD handles = 0;
+    DWORD count = 0;
     struct posix_dir *d = NULL;
     if (strcmp(path, "/proc/self/task") == 0)
-        handles = threads();
-    else if (strcmp(path, "/proc/self/fd") != 0 || !GetProcessHandleCount(GetCurrentProcess(), &handles))
+        count = threads();
+    else if (strcmp(path, "/proc/self/fd") != 0)
+        return NULL;
+    else if (!GetProcessHandleCount(GetCurrentProcess(), &count) || count == 0)
+        count = listed_handles();
+    if (count == 0)
         return NULL;
     d = calloc(1, sizeof *d);
     if (d)
-        d->left = handles;
+        d->left = count;
     return d;
 }
 

@@ -2,6 +2,7 @@
 #include "posix_on_windows.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <io.h>
 #include <poll.h>
 #include <string.h>
@@ -14,6 +15,13 @@ static struct child {
     HANDLE handle;
     int is_stopped, is_killed;
 } children[CHILDREN_MAX];
+
+/* Lines between processes end as they are written. */
+__attribute__((constructor)) static void plain_standard_streams(void)
+{
+    (void)_setmode(0, _O_BINARY);
+    (void)_setmode(1, _O_BINARY);
+}
 
 typedef LONG(NTAPI *process_fn)(HANDLE);
 

@@ -119,10 +119,11 @@ static void tune(SOCKET s, const struct pal_socket_tuning *t)
         const ULONG step = t->dead_peer_ms / 4 ? t->dead_peer_ms / 4 : 1;
         struct tcp_keepalive alive = {.onoff = 1, .keepalivetime = step, .keepaliveinterval = step};
         DWORD got = 0;
-        set_number(s, IPPROTO_TCP, TCP_MAXRT,
-                   (t->dead_peer_ms + 999) / 1000); /* while something is outstanding */
-        (void)WSAIoctl(s, SIO_KEEPALIVE_VALS, &alive, sizeof alive, NULL, 0, &got, NULL,
-                       NULL); /* while nothing is */
+        /* While something is outstanding. It counts retransmissions: a peer that acknowledges and takes nothing is not
+         * given up, as it is with TCP_USER_TIMEOUT of Linux, and Wine has none of the two. */
+        set_number(s, IPPROTO_TCP, TCP_MAXRT, (t->dead_peer_ms + 999) / 1000);
+        /* While nothing is. */
+        (void)WSAIoctl(s, SIO_KEEPALIVE_VALS, &alive, sizeof alive, NULL, 0, &got, NULL, NULL);
     }
 }
 
