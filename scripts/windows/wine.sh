@@ -54,9 +54,6 @@ export WINEPREFIX=${WSD_WINE_PREFIX:-$root/build/windows/wine}
 export WINEARCH=win64 WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
 [[ -e $WINEPREFIX/openwsd-ready ]] || make_prefix
 
-# The server stays for a while after its last program: the next one then starts in 20 ms instead of 2 s.
-wineserver=$(dirname "$wine")/wineserver64
-[[ ! -x $wineserver ]] || "$wineserver" -p20 2>/dev/null || true # fails when it runs already
 
 trap 'end_deadline_group; exit 143' TERM INT HUP
 status=0

@@ -71,16 +71,17 @@ static HANDLE inheritable(int fd, DWORD standard)
     return copy;
 }
 
-/* All children are in one job that ends with the last handle to it, ours: none of them outlives us. */
-static HANDLE job(void)
+/* All children are in one job that ends with the last handle to it, ours: none of them outlives us. Made at the start, so
+ * that it is not taken for something a test left behind. */
+static HANDLE job;
+
+__attribute__((constructor)) static void make_job(void)
 {
-    static HANDLE all;
-    if (!all && (all = CreateJobObjectW(NULL, NULL)) != NULL) {
-        JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
-            .BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE};
-        (void)SetInformationJobObject(all, JobObjectExtendedLimitInformation, &limits, sizeof limits);
-    }
-    return all;
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
+        .BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE};
+    job = CreateJobObjectW(NULL, NULL);
+    if (job)
+        (void)SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *a, const void *attributes,
@@ -113,7 +114,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
             CloseHandle(ends[i]);
     if (!is_made)
         return ENOENT;
-    (void)AssignProcessToJobObject(job(), made.hProcess);
+    (void)AssignProcessToJobObject(job, made.hProcess);
     ResumeThread(made.hThread);
     CloseHandle(made.hThread);
     *c = (struct child){.pid = made.dwProcessId, .handle = made.hProcess};

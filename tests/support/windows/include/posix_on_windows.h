@@ -21,7 +21,7 @@ int unsetenv(const char *name);
 char *posix_getenv(const char *name); /* what it returns lasts when another variable is set, as in POSIX */
 #define getenv posix_getenv
 ssize_t readlink(const char *path, char *out, size_t out_bytes); /* "/proc/self/exe" alone */
-char *realpath(const char *path, char *out); /* out is NULL */
+char *realpath(const char *path, char *out);                     /* out is NULL */
 enum { _SC_PAGESIZE = 1 };
 long sysconf(int name);
 int pipe(int fds[2]);
