@@ -59,6 +59,7 @@ struct vb_backend {
     struct vb_dev *dev; /* NULL when not open */
     struct loop_async *async;
     struct pal_wakeup *async_wakeup;
+    bool owes_look; /* has not been polled empty since the device went */
     unsigned cms;
 };
 

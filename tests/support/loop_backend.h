@@ -49,7 +49,7 @@ enum loop_cut_how { LOOP_CUT_SILENT, LOOP_CUT_NOTIFY };
 unsigned loop_cut(uint16_t port, enum loop_cut_how how);
 
 /* The device disappears: QPs die, connections get DEV_GONE, backends VB_ASYNC_DEV_GONE. Or comes back (for
- * new objects). */
+ * new objects), once whoever polls a backend has dealt with that: who deals with it later ends what is new as well. */
 void loop_set_device_present(bool present);
 
 /* Take an address (text without port) away or give it back; VB_ASYNC_ADDR_CHANGE if that changes

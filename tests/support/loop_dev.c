@@ -255,6 +255,8 @@ static vb_status_t loop_async_poll(struct vb_backend *be, struct vb_async_event 
     }
     if (!be->async)
         pal_wakeup_clear(be->async_wakeup);
+    if (!a)
+        be->owes_look = false; /* who asks for more has dealt with the one before */
     loop_unlock();
     if (!a)
         return VB_E_AGAIN;
@@ -369,8 +371,22 @@ void loop_reset(void)
     pal_store_relaxed(&violations, 0);
 }
 
+static bool somebody_owes_look(void)
+{
+    bool owes = false;
+    loop_lock();
+    for (const struct vb_backend *be = loop.backends; be; be = be->next)
+        owes |= be->owes_look;
+    loop_unlock();
+    return owes;
+}
+
 void loop_set_device_present(bool present)
 {
+    const uint64_t deadline = pal_now_ns() +
+                              2000000000ull; /* a backend that nobody polls must not hang a test */
+    while (present && somebody_owes_look() && pal_now_ns() < deadline)
+        pal_thread_yield();
     loop_lock();
     if (loop.has_device && !present) {
         loop.has_device = false;
@@ -378,9 +394,11 @@ void loop_set_device_present(bool present)
             loop_qp_error(qp);
         loop_conn_dev_gone();
         for (struct vb_backend *be = loop.backends; be; be = be->next)
-            if (be->dev)
+            if (be->dev) {
+                be->owes_look = true;
                 loop_async_push(be, &(struct vb_async_event){.kind = VB_ASYNC_DEV_GONE, .dev = be->dev},
                                 NULL);
+            }
     } else {
         loop.has_device = present;
     }
