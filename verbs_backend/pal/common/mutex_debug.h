@@ -86,8 +86,5 @@ static void note_free(const struct pal_mutex *m)
 }
 
 #endif
-#ifdef PAL_LOCK_DEBUG
-m->owner = 0;
-#endif
 
 #endif
