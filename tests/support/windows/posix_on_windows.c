@@ -162,6 +162,8 @@ static DWORD listed_handles(void)
     return mine;
 }
 
+extern const int posix_sockets_are_warm; /* brings in posix_socket.c */
+
 struct posix_dir *posix_opendir(const char *path)
 {
     DWORD count = 0;
@@ -172,7 +174,7 @@ struct posix_dir *posix_opendir(const char *path)
         return NULL;
     else if (!GetProcessHandleCount(GetCurrentProcess(), &count) || count == 0)
         count = listed_handles();
-    if (count == 0)
+    if (count == 0 || !posix_sockets_are_warm)
         return NULL;
     d = calloc(1, sizeof *d);
     if (d)

@@ -7,6 +7,22 @@
 #undef accept
 #undef getsockopt
 
+extern const int posix_sockets_are_warm;
+const int posix_sockets_are_warm = 1;
+
+/* The first call of Winsock makes Wine keep a handle for the thread, which must not be taken for something a test left. */
+__attribute__((constructor)) static void warm_up(void)
+{
+    WSADATA data;
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (WSAStartup(MAKEWORD(2, 2), &data) != 0)
+        return;
+    const SOCKET s = WSASocketW(AF_INET, SOCK_DGRAM, IPPROTO_UDP, NULL, 0, WSA_FLAG_NO_HANDLE_INHERIT);
+    (void)connect(s, (const struct sockaddr *)&at, sizeof at); /* sends nothing */
+    closesocket(s);
+}
+
 /* Sets errno as POSIX would; returns what the call returned. */
 static int outcome(int rc)
 {
