@@ -96,7 +96,7 @@ stage_windows() {
         --no-tests=error --output-on-failure --output-junit "$PWD/$RESULTS/windows.xml" </dev/null
 }
 stage_guest() {
-    scripts/vm/guest.sh --device both --timeout 1200 --out "$RESULTS/guest" --keep-log "$RESULTS/console.log" \
+    scripts/vm/guest.sh --device both --timeout 2400 --out "$RESULTS/guest" --keep-log "$RESULTS/console.log" \
         -- scripts/vm/in_guest_tests.sh build/release
 }
 # Not by default: about one run in four ends in a panic of Linux 6.1 (iput() out of siw_destroy_listen(), when siw is the

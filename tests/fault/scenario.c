@@ -704,7 +704,8 @@ unsigned scenario_files(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) /* where there is no such limit, the test ends here as skipped */
+    if (getrlimit(RLIMIT_NOFILE, &limit) !=
+        0) /* where there is no such limit, the test ends here as skipped */
         exit(2);
     return sc.at_start.fds;
 }
