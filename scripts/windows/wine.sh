@@ -55,9 +55,20 @@ export WINEARCH=win64 WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;ms
 [[ -e $WINEPREFIX/openwsd-ready ]] || make_prefix
 
 
-trap 'end_deadline_group; exit 143' TERM INT HUP
+# The first program starts the services of Wine, which inherit its output and outlive it: whoever reads our output to the end
+# would wait for them. So they get files, and what is written there is passed on while the program runs.
+output=$(mktemp -d)
+trap 'end_deadline_group; rm -rf "$output"; exit 143' TERM INT HUP
+trap 'rm -rf "$output"' EXIT
+touch "$output/1" "$output/2"
 status=0
-run_with_deadline "${WSD_WINE_SECONDS:-280}" "$wine" "$@" || status=$?
+start_with_deadline "${WSD_WINE_SECONDS:-280}" "$wine" "$@" >"$output/1" 2>"$output/2"
+tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/1" &
+readers=($!)
+tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/2" >&2 &
+readers+=($!)
+wait_for_deadline_group || status=$?
+wait "${readers[@]}" || true
 case $status in
 124 | 137) say "wine.sh: ended after ${WSD_WINE_SECONDS:-280} s: $1" && exit 124 ;;
 esac
