@@ -239,6 +239,7 @@ void ct_finish_connect(struct sw_companion *c);
  * seen now and then, more often on a busy machine (Linux 6.1). The cause is not proven; siw_cm_llp_data_ready() ignores
  * data of a socket that is not established any more, as when the refusal and the end of TCP arrive together. */
 void ct_was_refused(int error, bool falls_back);
+extern unsigned ct_refusals_overlooked; /* by siw; took the whole time that a connect has */
 /* Connect and accept, nothing more. */
 void ct_connect(struct fixture *f, struct sw_companion **connector, struct sw_companion **acceptor);
 int ct_accept(struct fixture *f, struct sw_listener *l, uint32_t timeout_ms, struct sw_companion **out);
