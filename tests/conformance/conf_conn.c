@@ -638,6 +638,31 @@ static void two_hundred_connections_in_turn_leave_nothing_behind(void **state)
     assert_int_equal(open_descriptors(), fds);
 }
 
+/* A port for an active connection is not one that TCP lacks: iWARP's connections are TCP's, and rdma_cm does not ask it.
+ * Ephemeral ports are some 28,000 (ip_local_port_range), so a port drawn blindly is one of these once in 47 connects. */
+static void ports_that_sockets_own_do_not_get_in_the_way_of_connecting(void **state)
+{
+    enum { HELD = 600, CONNECTS = 200 };
+    struct conf_pair *p = *state;
+#ifdef WSD_TEST_LOOP
+    conf_skip("the loop backend's addresses are no interface's");
+#endif
+    pal_socket *held = calloc(HELD, sizeof *held);
+    assert_non_null(held);
+    for (unsigned i = 0; i < HELD; i++) {
+        struct pal_addr at = {.family = g.addr.family == VB_AF_IPV6 ? 6 : 4, .scope = g.addr.scope};
+        memcpy(at.ip, g.addr.ip, sizeof at.ip);
+        assert_int_equal(pal_socket_reserve(&at, &held[i]), PAL_NET_OK);
+    }
+    for (unsigned i = 0; i < CONNECTS; i++) {
+        conf_pair_open(p);
+        conf_pair_close(p);
+    }
+    for (unsigned i = 0; i < HELD; i++)
+        pal_socket_close(held[i]);
+    free(held);
+}
+
 static void many_connections_stand_at_once_and_do_not_mix(void **state)
 {
     enum { COUNT = 24 };
@@ -706,6 +731,7 @@ static const struct CMUnitTest tests[] = {
     CONF_TEST(the_qp_may_be_destroyed_before_its_connection),
     CONF_TEST_BARE(a_connection_accepted_and_dropped_at_once_ends_at_both_ends),
     CONF_TEST_BARE(two_hundred_connections_in_turn_leave_nothing_behind),
+    CONF_TEST_BARE(ports_that_sockets_own_do_not_get_in_the_way_of_connecting),
     CONF_TEST_BARE(many_connections_stand_at_once_and_do_not_mix),
     CONF_TEST_BARE(queued_requests_of_a_destroyed_listener_are_refused),
 };

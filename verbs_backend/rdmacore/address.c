@@ -120,9 +120,10 @@ vb_status_t rc_port_reserve(struct vb_addr *addr, int *out)
         return bytes ? rc_status_errno(errno) : VB_E_INVAL;
     if (ss.ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    /* siw listens with a kernel TCP socket of its own on the same port, which also says this */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&ss, bytes) != 0 || getsockname(fd, (struct sockaddr *)&ss, &room) != 0) {
+    /* The device uses a kernel TCP socket of its own on the same port and allows the port to be shared, so this must allow
+     * it too; but only after bind(), which would else choose a port that others share. */
+    if (bind(fd, (struct sockaddr *)&ss, bytes) != 0 || getsockname(fd, (struct sockaddr *)&ss, &room) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
         vb_status_t st = rc_status_errno(errno);
         (void)close(fd);
         return st;

@@ -151,11 +151,13 @@ static struct vb_conn *alloc_conn(struct vb_cm *cm, void *context)
     }
     conn->cm = cm;
     conn->context = context;
+    conn->tcp_port = -1;
     return conn;
 }
 
 static void free_conn(struct vb_conn *conn)
 {
+    rc_port_release(conn->tcp_port);
     pal_mutex_fini(&conn->lock);
     free(conn);
 }
@@ -185,25 +187,48 @@ static bool is_iwarp(const struct rdma_cm_id *id)
     return id->verbs && id->verbs->device->transport_type == IBV_TRANSPORT_IWARP;
 }
 
+/* A bound id knows its device; to bind it to another port takes another id. */
+static vb_status_t fresh_id(struct vb_cm *cm, struct vb_conn *conn)
+{
+    if (conn->id)
+        (void)rdma_destroy_id(conn->id);
+    conn->id = NULL;
+    return rdma_create_id(cm->channel, &conn->id, conn, RDMA_PS_TCP) == 0 ? VB_OK : rc_status_errno(errno);
+}
+
+/* iWARP's connection is one of the kernel's TCP, whose ports rdma_cm does not ask for: it draws one from a space of its
+ * own, and when a socket has that one already, rdma_connect() answers EADDRINUSE. So the port comes from TCP, and is
+ * kept there until the device has it (what the port mapper iwpmd does for those devices that ask it). */
+static vb_status_t bind_tcp_port(struct vb_cm *cm, struct vb_conn *conn, const struct vb_addr *local)
+{
+    vb_status_t st = VB_E_ADDRINUSE;
+    for (int tries = 0; tries < 16 && st == VB_E_ADDRINUSE; tries++) {
+        struct vb_addr with_port = *local;
+        with_port.port = 0;
+        rc_port_release(conn->tcp_port);
+        st = rc_port_reserve(&with_port, &conn->tcp_port);
+        if (st == VB_OK)
+            st = fresh_id(cm, conn);
+        if (st == VB_OK)
+            st = rc_addr_bind(conn->id, &with_port);
+    }
+    return st;
+}
+
 /* Bind an active id to the port of the application's own TCP socket, shared with its other connections: one that the
- * kernel chose could be the port on which another application wants to listen a moment later. iWARP: the port would be
- * one of the kernel's TCP, and the application has it already; then, and when it is taken, any port will do. */
+ * kernel chose could be the port on which another application wants to listen a moment later. When it is taken, any
+ * port will do; so it is for iWARP, where the application's socket has that port already. */
 static vb_status_t bind_active(struct vb_cm *cm, struct vb_conn *conn, const struct vb_addr *local)
 {
     struct vb_addr any_port = *local;
     int shared = 1;
     any_port.port = 0;
-    if (local->port &&
-        rdma_set_option(conn->id, RDMA_OPTION_ID, RDMA_OPTION_ID_REUSEADDR, &shared, sizeof shared) == 0 &&
-        rc_addr_bind(conn->id, local) == VB_OK) {
-        if (!is_iwarp(conn->id))
-            return VB_OK;
-        (void)rdma_destroy_id(conn->id);
-        conn->id = NULL;
-        if (rdma_create_id(cm->channel, &conn->id, conn, RDMA_PS_TCP) != 0)
-            return rc_status_errno(errno);
-    }
-    return rc_addr_bind(conn->id, &any_port);
+    const bool is_shared = local->port != 0 &&
+                           rdma_set_option(conn->id, RDMA_OPTION_ID, RDMA_OPTION_ID_REUSEADDR, &shared,
+                                           sizeof shared) == 0 &&
+                           rc_addr_bind(conn->id, local) == VB_OK;
+    const vb_status_t st = is_shared ? VB_OK : rc_addr_bind(conn->id, &any_port);
+    return st == VB_OK && is_iwarp(conn->id) ? bind_tcp_port(cm, conn, local) : st;
 }
 
 vb_status_t rc_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context, struct vb_conn **out)
@@ -249,6 +274,8 @@ static void end_dial(struct vb_conn *conn, bool is_answered)
     rc_dial_wait(dial, !is_answered); /* under the lock: who destroys the QP must not run ahead of it */
     pal_mutex_unlock(&conn->link->lock);
     rc_dial_free(dial);
+    rc_port_release(conn->tcp_port); /* the device has it, or nobody needs it any more */
+    conn->tcp_port = -1;
 }
 
 void rc_conn_destroy(struct vb_conn *conn)

@@ -211,6 +211,7 @@ struct vb_conn {
     bool is_active;
     bool is_iwarp;
     bool is_siw;
+    int tcp_port; /* active, iWARP: a TCP socket that keeps the port until the device has it; -1: none */
     uint64_t accepted_ns;      /* siw: see delay_first_send() */
     uint8_t read_in, read_out; /* wanted, then agreed */
     uint32_t timeout_ms;
