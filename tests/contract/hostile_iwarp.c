@@ -106,7 +106,7 @@ static pal_socket accept_tcp(pal_socket listener)
     const struct pal_socket_tuning plain = {0};
     pal_socket s = PAL_SOCKET_NONE;
 
-    if (!ct_until(pal_socket_accept(listener, &plain, &s) == PAL_NET_OK))
+    if (!ct_until(pal_socket_accept(listener, &plain, NULL, &s) == PAL_NET_OK))
         ct_fail("the provider did not connect");
     return s;
 }
@@ -135,7 +135,8 @@ static void capture_request(struct attack *a)
     struct mpa_hello hello;
     struct sw_companion *c;
 
-    assert_int_equal(pal_socket_listen(&place, 4, &listener), PAL_NET_OK);
+    assert_int_equal(pal_socket_listen(&place, 4, &(const struct pal_socket_tuning){0}, &listener),
+                     PAL_NET_OK);
     ct_ok(sw_connect_start(a->f->provider, &a->f->other, &at, NULL, &c, NULL));
     ct_adopt_companion(a->f, c);
     s = accept_tcp(listener);
@@ -519,7 +520,8 @@ static void a_server_that_is_no_peer_lets_the_switch_fall_back(void **state)
         pal_socket listener, s;
         struct sw_companion *c;
         bool falls_back = false;
-        assert_int_equal(pal_socket_listen(&place, 4, &listener), PAL_NET_OK);
+        assert_int_equal(pal_socket_listen(&place, 4, &(const struct pal_socket_tuning){0}, &listener),
+                         PAL_NET_OK);
         ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &c, NULL));
         ct_adopt_companion(f, c);
         s = accept_tcp(listener);

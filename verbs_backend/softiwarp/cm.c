@@ -438,10 +438,11 @@ static bool is_taken(struct vb_backend *be, const struct vb_addr *at)
 
 static enum pal_net open_listener(struct vb_listener *l, const struct si_settings *set, uint32_t backlog)
 {
+    const struct pal_socket_tuning tuning = si_socket_tuning(set);
     struct pal_addr at = si_to_pal(&l->addr);
     enum pal_net st = PAL_NET_OK;
     if (set->has_plain_ports) {
-        st = pal_socket_listen(&at, backlog, &l->sock);
+        st = pal_socket_listen(&at, backlog, &tuning, &l->sock);
         if (st == PAL_NET_OK && !l->addr.port) {
             struct pal_addr got;
             st = pal_socket_addrs(l->sock, &got, NULL) ? PAL_NET_OK : PAL_NET_FAILED;
@@ -457,7 +458,7 @@ static enum pal_net open_listener(struct vb_listener *l, const struct si_setting
     }
     for (unsigned i = 0; i < SI_PORT_CANDIDATES; i++) {
         at.port = si_port_candidate(l->addr.port, i);
-        st = pal_socket_listen(&at, backlog, &l->sock);
+        st = pal_socket_listen(&at, backlog, &tuning, &l->sock);
         if (st != PAL_NET_INUSE)
             break;
     }
@@ -546,14 +547,13 @@ static uint32_t hello_limit(const struct vb_listener *l)
 static void accept_more(struct vb_listener *l)
 {
     struct vb_cm *cm = l->cm;
-    const struct si_settings *set = &cm->be->set;
-    const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
-                                             .recv_buffer_bytes = set->recv_buffer_bytes,
-                                             .dead_peer_ms = set->dead_peer_ms};
+    const struct pal_socket_tuning tuning = si_socket_tuning(&cm->be->set);
     enum pal_net st = PAL_NET_OK;
+    struct pal_addr remote;
     pal_socket s;
-    while (l->hellos < hello_limit(l) && (st = pal_socket_accept(l->sock, &tuning, &s)) == PAL_NET_OK)
-        si_conn_accepted(l, s);
+    while (l->hellos < hello_limit(l) &&
+           (st = pal_socket_accept(l->sock, &tuning, &remote, &s)) == PAL_NET_OK)
+        si_conn_accepted(l, s, &remote);
     const bool has_no_file = st == PAL_NET_NOMEM;
     if ((has_no_file || l->hellos >= hello_limit(l)) && !l->is_paused) {
         l->is_paused = true;

@@ -172,10 +172,7 @@ static bool tcp_outcome(struct vb_conn *c);
 /* To the candidate c->candidate, or the next that does not refuse at once. */
 void si_conn_try(struct vb_conn *c)
 {
-    const struct si_settings *set = &c->cm->be->set;
-    const struct pal_socket_tuning tuning = {.send_buffer_bytes = set->send_buffer_bytes,
-                                             .recv_buffer_bytes = set->recv_buffer_bytes,
-                                             .dead_peer_ms = set->dead_peer_ms};
+    const struct pal_socket_tuning tuning = si_socket_tuning(&c->cm->be->set);
     struct pal_addr from = si_to_pal(&c->local), to = si_to_pal(&c->remote);
     const unsigned count = c->is_mapped ? SI_PORT_CANDIDATES : 1;
     from.port = 0;
@@ -328,10 +325,10 @@ static void read_reply(struct vb_conn *c)
 
 static void read_request(struct vb_conn *c);
 
-void si_conn_accepted(struct vb_listener *l, pal_socket s)
+void si_conn_accepted(struct vb_listener *l, pal_socket s, const struct pal_addr *remote)
 {
     struct vb_conn *c = si_conn_new(l->cm);
-    struct pal_addr local, remote;
+    struct pal_addr local;
     if (!c) {
         pal_socket_close(s);
         return;
@@ -341,12 +338,12 @@ void si_conn_accepted(struct vb_listener *l, pal_socket s)
     l->hellos++;
     c->state = SI_CONN_HELLO;
     c->is_mapped = !l->cm->be->set.has_plain_ports;
-    if (!pal_socket_addrs(s, &local, &remote)) { /* it has gone already */
+    if (!pal_socket_addrs(s, &local, NULL)) { /* it has gone already */
         si_conn_free(c);
         return;
     }
     c->local = si_from_pal(&local);
-    c->remote = si_from_pal(&remote);
+    c->remote = si_from_pal(remote);
     read_request(c); /* mostly it is there, and neither a poller nor a timer need know of the wait for it */
 }
 

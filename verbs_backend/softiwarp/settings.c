@@ -68,3 +68,10 @@ bool si_settings_read(struct si_settings *s, char *why, size_t why_bytes)
     s->revision = (uint8_t)revision;
     return true;
 }
+
+struct pal_socket_tuning si_socket_tuning(const struct si_settings *s)
+{
+    return (struct pal_socket_tuning){.send_buffer_bytes = s->send_buffer_bytes,
+                                      .recv_buffer_bytes = s->recv_buffer_bytes,
+                                      .dead_peer_ms = s->dead_peer_ms};
+}

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pal/socket.h"
+
 enum si_loopback {
     SI_LOOPBACK_AUTO, /* listed when there is no other address */
     SI_LOOPBACK_ON    /* listed always */
@@ -25,5 +27,6 @@ struct si_settings {
 
 /* False: a value makes no sense; why[] says which. */
 bool si_settings_read(struct si_settings *s, char *why, size_t why_bytes);
+struct pal_socket_tuning si_socket_tuning(const struct si_settings *s); /* of every connection */
 
 #endif

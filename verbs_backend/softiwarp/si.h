@@ -542,7 +542,7 @@ void si_conn_event(struct vb_conn *c, unsigned ready); /* its socket is ready */
 void si_conn_signals(struct vb_conn *c, uint32_t signals);
 void si_conn_expired(struct vb_conn *c);
 void si_conn_watch(struct vb_conn *c, unsigned what); /* 0 = not at all */
-void si_conn_accepted(struct vb_listener *l, pal_socket s);
+void si_conn_accepted(struct vb_listener *l, pal_socket s, const struct pal_addr *remote);
 
 #define SI_HELLO_MS 10000u
 /* A peer that connected says who it is; one that was accepted confirms. */

@@ -115,7 +115,7 @@ pal_socket raw_listen(uint32_t backlog, uint16_t *port)
 {
     struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}}, got;
     pal_socket s;
-    assert_int_equal(pal_socket_listen(&at, backlog, &s), PAL_NET_OK);
+    assert_int_equal(pal_socket_listen(&at, backlog, &(const struct pal_socket_tuning){0}, &s), PAL_NET_OK);
     keep(s);
     assert_true(pal_socket_addrs(s, &got, NULL));
     *port = got.port;
@@ -150,7 +150,7 @@ pal_socket raw_accept(pal_socket listener)
     const struct pal_socket_tuning plain = {0};
     const uint64_t deadline = pal_now_ns() + DEADLINE_NS;
     pal_socket s;
-    while (pal_socket_accept(listener, &plain, &s) != PAL_NET_OK) {
+    while (pal_socket_accept(listener, &plain, NULL, &s) != PAL_NET_OK) {
         struct vb_cm_event ev;
         assert_true(vb_cm_poll(me.cm, &ev) != VB_OK);
         assert_true(pal_now_ns() < deadline);

@@ -362,7 +362,7 @@ static pal_socket listen_at_candidate(unsigned i, uint16_t *service)
     for (uint16_t p = 20000; p < 21000; p++) {
         struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}, .port = si_port_candidate(p, i)};
         pal_socket s;
-        if (pal_socket_listen(&at, 8, &s) != PAL_NET_OK)
+        if (pal_socket_listen(&at, 8, &(const struct pal_socket_tuning){0}, &s) != PAL_NET_OK)
             continue;
         me.raw[me.raws++] = s;
         *service = p;

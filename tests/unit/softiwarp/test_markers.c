@@ -234,13 +234,13 @@ static void connect_to_peer(uint8_t flags, unsigned rtr)
     const uint32_t depths = (rtr ? (unsigned)P2P : 0) | rtr | 4u << 16 | 4u;
     uint8_t reply[24] = "MPA ID Rep Frame";
     pal_socket listener;
-    assert_int_equal(pal_socket_listen(&at, 1, &listener), PAL_NET_OK);
+    assert_int_equal(pal_socket_listen(&at, 1, &plain, &listener), PAL_NET_OK);
     assert_true(pal_socket_addrs(listener, &at, NULL));
     remote.port = at.port;
     assert_ok(vb_conn_create(s->cm, &s->at, s, &s->conn));
     assert_ok(vb_conn_bind_qp(s->conn, s->qp));
     assert_ok(vb_conn_connect(s->conn, &remote, &params));
-    WAIT(pal_socket_accept(listener, &plain, &s->peer.s) == PAL_NET_OK);
+    WAIT(pal_socket_accept(listener, &plain, NULL, &s->peer.s) == PAL_NET_OK);
     pal_socket_close(listener);
     const uint8_t request = hear_opening("MPA ID Req Frame");
     assert_int_equal(request & M, s->peer.makes_markers ? M : 0);

@@ -46,14 +46,14 @@ static bool open_pair(struct pair *p, uint8_t family)
 {
     enum pal_net st;
     p->at = loopback(family, 0);
-    if (pal_socket_listen(&p->at, 8, &p->listener) != PAL_NET_OK)
+    if (pal_socket_listen(&p->at, 8, &plain, &p->listener) != PAL_NET_OK)
         return false;
     assert_true(pal_socket_addrs(p->listener, &p->at, NULL));
     const struct pal_addr from = loopback(family, 0);
     assert_int_equal(pal_socket_connect(&from, &p->at, &plain, &p->a), PAL_NET_OK);
     assert_true(until(pal_socket_outcome, p->a, &st));
     assert_int_equal(st, PAL_NET_OK);
-    for (unsigned i = 0; pal_socket_accept(p->listener, &plain, &p->b) == PAL_NET_AGAIN; i++) {
+    for (unsigned i = 0; pal_socket_accept(p->listener, &plain, NULL, &p->b) == PAL_NET_AGAIN; i++) {
         assert_true(i < DEADLINE_MS);
         pal_sleep_ms(1);
     }
@@ -134,12 +134,12 @@ static void failures_have_names(void **state)
     pal_socket s;
     enum pal_net st;
     assert_true(open_pair(&p, 4));
-    assert_int_equal(pal_socket_listen(&p.at, 1, &s), PAL_NET_INUSE);
+    assert_int_equal(pal_socket_listen(&p.at, 1, &plain, &s), PAL_NET_INUSE);
     struct pal_addr foreign = loopback(4, 0), from = loopback(4, 0);
     foreign.ip[0] = 192;
     foreign.ip[2] = 2; /* 192.0.2.1 */
     foreign.ip[3] = 77;
-    assert_int_equal(pal_socket_listen(&foreign, 1, &s), PAL_NET_NOTAVAIL);
+    assert_int_equal(pal_socket_listen(&foreign, 1, &plain, &s), PAL_NET_NOTAVAIL);
     size_t done;
     struct pal_iov bad = {(void *)(uintptr_t)8, 16};
     assert_int_equal(pal_socket_send(p.a, &bad, 1, &done), PAL_NET_FAULT);
@@ -161,7 +161,7 @@ static void a_reserved_port_keeps_others_away_and_does_not_listen(void **state)
     enum pal_net st;
     assert_int_equal(pal_socket_reserve(&at, &held), PAL_NET_OK);
     assert_int_not_equal(at.port, 0);
-    assert_int_equal(pal_socket_listen(&at, 1, &s), PAL_NET_INUSE);
+    assert_int_equal(pal_socket_listen(&at, 1, &plain, &s), PAL_NET_INUSE);
     st = pal_socket_connect(&from, &at, &plain, &s);
     if (st == PAL_NET_OK) {
         assert_true(until(pal_socket_outcome, s, &st));
@@ -169,7 +169,7 @@ static void a_reserved_port_keeps_others_away_and_does_not_listen(void **state)
     }
     assert_int_equal(st, PAL_NET_REFUSED);
     pal_socket_close(held);
-    assert_int_equal(pal_socket_listen(&at, 1, &s), PAL_NET_OK);
+    assert_int_equal(pal_socket_listen(&at, 1, &plain, &s), PAL_NET_OK);
     pal_socket_close(s);
 }
 

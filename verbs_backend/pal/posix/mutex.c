@@ -8,10 +8,16 @@
 
 bool pal_mutex_init(struct pal_mutex *m)
 {
+    pthread_mutexattr_t attr;
 #ifdef PAL_LOCK_DEBUG
     m->owner = 0;
 #endif
-    return pthread_mutex_init(&m->os.m, NULL) == 0;
+    if (pthread_mutexattr_init(&attr) != 0)
+        return false;
+    const bool is_ok = pthread_mutexattr_settype(&attr, PAL_PTHREAD_MUTEX_TYPE) == 0 &&
+                       pthread_mutex_init(&m->os.m, &attr) == 0;
+    pthread_mutexattr_destroy(&attr);
+    return is_ok;
 }
 
 void pal_mutex_fini(struct pal_mutex *m)

@@ -184,12 +184,15 @@ static enum pal_net bound(const struct pal_addr *at, bool may_reuse, int *fd)
     return st;
 }
 
-enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog, pal_socket *out)
+/* What is set on a listener its connections inherit: Linux clones the socket (checked by the unit tests). */
+enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog,
+                               const struct pal_socket_tuning *tuning, pal_socket *out)
 {
     int fd;
     enum pal_net st = bound(at, true, &fd);
     if (st != PAL_NET_OK)
         return st;
+    tune(fd, tuning);
     if (listen(fd, backlog > 4096 ? 4096 : (int)backlog) == 0) {
         *out = fd;
         return PAL_NET_OK;
@@ -215,15 +218,23 @@ enum pal_net pal_socket_reserve(struct pal_addr *at, pal_socket *out)
     return PAL_NET_OK;
 }
 
-enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning, pal_socket *out)
+enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning,
+                               struct pal_addr *remote, pal_socket *out)
 {
+    struct sockaddr_storage peer;
+    socklen_t room;
     int fd;
-    do
-        fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    (void)tuning; /* inherited */
+    do {
+        room = sizeof peer;
+        fd = accept4(listener, (struct sockaddr *)&peer, &room, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0)
         return pal_net_errno(errno);
-    tune(fd, tuning);
+    if (remote && !pal_from_sockaddr((struct sockaddr *)&peer, remote)) {
+        close(fd);
+        return PAL_NET_FAILED;
+    }
     *out = fd;
     return PAL_NET_OK;
 }

@@ -204,9 +204,11 @@ static enum pal_net bound(const struct pal_addr *at, bool is_exclusive, SOCKET *
     return st == PAL_NET_DENIED && at->port ? PAL_NET_INUSE : st;
 }
 
-enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog, pal_socket *out)
+enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog,
+                               const struct pal_socket_tuning *tuning, pal_socket *out)
 {
     SOCKET s;
+    (void)tuning; /* of connections: set on each, for not all of it is documented to be inherited */
     enum pal_net st = bound(at, false, &s);
     if (st != PAL_NET_OK)
         return st;
@@ -235,16 +237,24 @@ enum pal_net pal_socket_reserve(struct pal_addr *at, pal_socket *out)
     return PAL_NET_OK;
 }
 
-enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning, pal_socket *out)
+enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning,
+                               struct pal_addr *remote, pal_socket *out)
 {
+    SOCKADDR_STORAGE peer;
     SOCKET s;
     u_long on = 1;
-    do
-        s = accept(listener, NULL, NULL);
-    while (s == INVALID_SOCKET &&
-           (WSAGetLastError() == WSAECONNRESET || WSAGetLastError() == WSAECONNABORTED));
+    int room;
+    do {
+        room = sizeof peer;
+        s = accept(listener, (struct sockaddr *)&peer, &room);
+    } while (s == INVALID_SOCKET &&
+             (WSAGetLastError() == WSAECONNRESET || WSAGetLastError() == WSAECONNABORTED));
     if (s == INVALID_SOCKET)
         return last_error();
+    if (remote && !pal_from_sockaddr((struct sockaddr *)&peer, remote)) {
+        closesocket(s);
+        return PAL_NET_FAILED;
+    }
     (void)SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0); /* a leak to children at worst */
     if (ioctlsocket(s, (long)FIONBIO, &on) != 0) {
         const enum pal_net st = last_error();

@@ -49,12 +49,16 @@ struct pal_socket_tuning {
 enum pal_net pal_socket_connect(const struct pal_addr *from, const struct pal_addr *to,
                                 const struct pal_socket_tuning *tuning, pal_socket *out);
 enum pal_net pal_socket_outcome(pal_socket s); /* OK, AGAIN, or why it failed */
-/* Listen; a wildcard IPv6 address means IPv6 only. Port 0: any free one (see pal_socket_addrs()). */
-enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog, pal_socket *out);
+/* Listen; a wildcard IPv6 address means IPv6 only. Port 0: any free one (see pal_socket_addrs()).
+ * tuning: of the connections that are accepted. */
+enum pal_net pal_socket_listen(const struct pal_addr *at, uint32_t backlog,
+                               const struct pal_socket_tuning *tuning, pal_socket *out);
 /* Own a port without listening: nobody else can bind it until the socket is closed. at->port 0: chosen, and stored. */
 enum pal_net pal_socket_reserve(struct pal_addr *at, pal_socket *out);
-/* The next connection of a listener. PAL_NET_AGAIN: none now. */
-enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning, pal_socket *out);
+/* The next connection of a listener, and who it is with (remote may be NULL). PAL_NET_AGAIN: none now. tuning: the listener's once more, for
+ * systems on which a connection does not inherit it. */
+enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuning *tuning,
+                               struct pal_addr *remote, pal_socket *out);
 
 /* Gather and send, scatter and receive: up to PAL_IOV_MAX pieces. *done: bytes, also when it was not all. */
 #define PAL_IOV_MAX 64
