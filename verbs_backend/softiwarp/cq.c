@@ -303,12 +303,12 @@ vb_status_t si_cq_arm(struct vb_cq *cq)
     for (unsigned i = 0; i < n; i++)
         are_known &= sync_one(cq, active[i]);
     cq->is_fresh = are_known;
-    pal_mutex_unlock(&cq->poll_lock);
     pal_lock_take(&cq->lock);
     const bool is_dead = cq->is_dead;
     cq->is_armed = !is_dead;
-    pal_poller_watch(cq->poller, !is_dead);
     pal_lock_give(&cq->lock);
+    pal_poller_watch(cq->poller, !is_dead); /* a system call, so ordered by poll_lock, not within the spin lock */
+    pal_mutex_unlock(&cq->poll_lock);
     return is_dead || !are_known ? VB_E_FATAL : VB_OK;
 }
 
@@ -342,10 +342,10 @@ unsigned si_cq_ack(struct vb_cq *cq)
     const unsigned n = cq->notes;
     cq->notes = 0;
     cq->is_acking = false;
-    if (!n &&
-        !cq->is_armed) /* woken without having asked: somebody else polls; arming switches it on again */
-        pal_poller_watch(cq->poller, false);
+    const bool has_not_asked = !n && !cq->is_armed;
     pal_lock_give(&cq->lock);
+    if (has_not_asked) /* somebody else polls; arming switches it on again */
+        pal_poller_watch(cq->poller, false);
     pal_mutex_unlock(&cq->poll_lock);
     return n;
 }
