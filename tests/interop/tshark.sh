@@ -8,12 +8,13 @@
 # Exit status 77: no tshark, or nothing may be captured here.
 set -euo pipefail
 
+# shellcheck source=tests/interop/capture.sh
+. "$(dirname "${BASH_SOURCE[0]}")/capture.sh"
 traffic=("$@")
 out=$(mktemp -d)
-dumpcap_pid=
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
-    if [[ -n $dumpcap_pid ]]; then kill "$dumpcap_pid" 2>/dev/null || true; fi
+    stop_capture
     rm -rf "$out"
 }
 trap clean_up EXIT
@@ -26,38 +27,6 @@ skip() {
 for tool in tshark dumpcap; do
     command -v "$tool" >/dev/null || skip "there is no $tool; it is in the package tshark"
 done
-
-# What guesses by itself that a message is SMB Direct or RPC over RDMA is switched off: ours are neither.
-read_capture() {
-    tshark -n -r "$out/capture" --disable-protocol smb_direct --disable-protocol rpcordma "$@" 2>"$out/tshark.err"
-}
-
-start_capture() {
-    local i
-    rm -f "$out/capture"
-    dumpcap -q -i lo -B 64 -w "$out/capture" 2>"$out/dumpcap" &
-    dumpcap_pid=$!
-    for ((i = 0; i < 100; i++)); do
-        if grep -q '^File:' "$out/dumpcap"; then return 0; fi
-        if ! kill -0 "$dumpcap_pid" 2>/dev/null; then break; fi
-        sleep 0.1
-    done
-    skip "dumpcap does not capture here: $(tail -n 1 "$out/dumpcap")"
-}
-
-# Until the FIN of both sides is in the file; dumpcap writes at intervals.
-end_capture() {
-    local i fins=0
-    for ((i = 0; i < 50; i++)); do
-        fins=$(read_capture -Y tcp.flags.fin==1 -T fields -e frame.number | wc -l) || true
-        if ((fins >= 2)); then break; fi
-        sleep 0.2
-    done
-    kill -INT "$dumpcap_pid"
-    wait "$dumpcap_pid" || true
-    dumpcap_pid=
-    grep -q '/0 (pcap:0/dumpcap:0/' "$out/dumpcap" || fail "packets were lost while capturing: $(tail -n 1 "$out/dumpcap")"
-}
 
 failed=0
 fail() {
@@ -107,7 +76,7 @@ count_frames() {
 check() {
     local crc=$1 name
     echo "CRC $crc"
-    start_capture
+    start_capture || skip "dumpcap does not capture here: $(tail -n 1 "$out/dumpcap")"
     WSD_SOFTIWARP_CRC=$crc WSD_SOFTIWARP_PORTS=plain timeout 30 "${traffic[0]}" 127.0.0.1 "${traffic[@]:1}" >"$out/sent" ||
         fail "wire_traffic ended with $?"
     end_capture
@@ -118,7 +87,8 @@ check() {
     expect "FPDUs, as many as segments" "$(sent segments)" "$(seen fpdus)"
     expect "bytes of both streams, all of them in frames" "$(seen stream)" "$(seen framed)"
     expect "unknown or unexpected messages" 0 $(($(seen unknown) + $(seen send_inv) + $(seen send_se_inv)))
-    expect "malformed frames" 0 "$(read_capture -Y '_ws.malformed || iwarp_mpa.bad_length' | wc -l)"
+    read_capture -Y '_ws.malformed || iwarp_mpa.bad_length' >"$out/malformed"
+    expect "malformed frames" 0 "$(wc -l <"$out/malformed")"
     read_capture -V -O iwarp_mpa >"$out/text"
     if [[ $crc == on ]]; then
         expect "good CRCs" "$(sent segments)" "$(grep -c 'CRC check: .*(Good CRC32)' "$out/text" || true)"

@@ -7,15 +7,16 @@
 # setting decides. What was agreed is seen on the wire: Wireshark looks at one run of each kind.
 set -euo pipefail
 
+# shellcheck source=tests/interop/capture.sh
+. "$(dirname "${BASH_SOURCE[0]}")/capture.sh"
 bench=$1
 layer=$2
 library=${3:-}
 address=${WSD_TEST_ADDR:-}
 out=$(mktemp -d)
-dumpcap_pid=
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
-    if [[ -n $dumpcap_pid ]]; then kill "$dumpcap_pid" 2>/dev/null || true; fi
+    stop_capture
     rm -rf "$out"
 }
 trap clean_up EXIT
@@ -75,20 +76,6 @@ wait_for_port() {
     done
 }
 
-start_capture() {
-    local i
-    rm -f "$out/capture"
-    dumpcap -q -i lo -B 64 -w "$out/capture" 2>"$out/dumpcap" &
-    dumpcap_pid=$!
-    for ((i = 0; i < 100; i++)); do
-        if grep -q '^File:' "$out/dumpcap"; then return 0; fi
-        if ! kill -0 "$dumpcap_pid" 2>/dev/null; then break; fi
-        sleep 0.1
-    done
-    dumpcap_pid=
-    return 1
-}
-
 # run_on_the_wire SERVER_BACKEND CLIENT_BACKEND WHAT... - a run under capture: all FPDUs have a good CRC, or zeros in its place.
 run_on_the_wire() {
     local good zero
@@ -103,12 +90,8 @@ run_on_the_wire() {
         return
     fi
     run "$@"
-    sleep 1 # dumpcap writes at intervals
-    kill -INT "$dumpcap_pid"
-    wait "$dumpcap_pid" || true
-    dumpcap_pid=
-    tshark -n -r "$out/capture" --disable-protocol smb_direct --disable-protocol rpcordma -V -O iwarp_mpa \
-        >"$out/text" 2>"$out/tshark"
+    end_capture
+    read_capture -V -O iwarp_mpa >"$out/text"
     good=$(grep -c 'CRC check: .*(Good CRC32)' "$out/text" || true)
     zero=$(grep -c 'CRC: 0x00000000$' "$out/text" || true)
     if [[ $WSD_SOFTIWARP_CRC == on ]]; then
