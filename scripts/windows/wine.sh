@@ -10,50 +10,84 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 usage() {
     cat <<'TEXT'
 usage: scripts/windows/wine.sh PROGRAM.EXE [ARGUMENT]...
-Exit status: the program's (its last 8 bits), or 124 when the time was up. Environment:
+Exit status: the program's (its last 8 bits), 124 when the time was up, or 125 when the Wine server went away under it.
+The server stays for 20 s after its last program, for the next one. Environment:
   WSD_WINE_SECONDS  time for the program and all it starts, 280 by default
   WSD_WINE_PREFIX   the Wine prefix, build/windows/wine by default; made when it is not there (about 5 s, 700 MB)
 TEXT
 }
 
-find_wine() {
+# find_program NAME... - the programs themselves: the wrapper called wine prints a warning about 32 bits on every call.
+find_program() {
     local candidate
-    # The program itself: the wrapper called wine prints a warning about 32 bits on every call.
-    for candidate in /usr/lib/wine/wine64 /usr/lib/x86_64-linux-gnu/wine/wine64 "$(command -v wine64 || true)"; do
+    for candidate in "/usr/lib/wine/$1" "/usr/lib/x86_64-linux-gnu/wine/$1" "$(command -v "$1" || true)"; do
         if [[ -x $candidate ]]; then
             printf '%s' "$candidate"
             return
         fi
     done
-    die "Wine is not installed (packages wine and wine64)"
+    die "Wine is not installed: no $1 (packages wine and wine64)"
 }
 
-# make_prefix - one at a time; a prefix that was left half made is made again. The driver "null" has windows but no display.
+# The server of a prefix is the kernel of all its programs. One that a program starts goes with the last program (Debian's wrapper
+# says so), and who comes just then finds nobody; so it is started here. When it dies, programs hang or end with status 0.
+server_pid() {
+    local pid
+    pid=$(cat "$WINEPREFIX.server" 2>/dev/null) && [[ $(readlink "/proc/$pid/exe") == "$server" ]] && printf '%s' "$pid"
+}
+
+# is_serving PID - it has gone to its directory and made its socket there.
+is_serving() { [[ $(readlink "/proc/$1/cwd") == */server-* && -S /proc/$1/cwd/socket ]]; }
+
+start_server() {
+    local pid
+    (cd / && exec setsid "$server" --foreground --persistent=20) </dev/null >/dev/null 2>&1 {lock_fd}>&- &
+    pid=$!
+    for _ in {1..200}; do
+        if is_serving "$pid"; then
+            printf '%s' "$pid" >"$WINEPREFIX.server"
+            return
+        fi
+        sleep 0.02
+    done
+    die "the Wine server ($server) does not start for $WINEPREFIX"
+}
+
+# make_prefix - one that was left half made, or whose server died, is made again: its registry is on the disk when its server has gone
+# in peace. The driver "null" has windows but no display.
 make_prefix() {
-    local lock=$WINEPREFIX.lock
+    rm -rf "$WINEPREFIX"
+    mkdir "$WINEPREFIX"
+    start_server
+    {
+        run_with_deadline 120 "$wine" wineboot -i &&
+            run_with_deadline 60 "$wine" reg add 'HKCU\Software\Wine\Drivers' /v Graphics /d null /f
+    } >"$WINEPREFIX.log" 2>&1 {lock_fd}>&- || die "no Wine prefix could be made, see $WINEPREFIX.log"
+    "$server" --kill
+    "$server" --wait
+    : >"$WINEPREFIX/openwsd-ready"
+}
+
+# One at a time.
+make_ready() {
     mkdir -p "$(dirname "$WINEPREFIX")"
-    exec {lock_fd}>"$lock"
+    exec {lock_fd}>"$WINEPREFIX.lock"
     flock "$lock_fd"
-    if [[ ! -e $WINEPREFIX/openwsd-ready ]]; then
-        rm -rf "$WINEPREFIX"
-        {
-            run_with_deadline 120 "$wine" wineboot -i &&
-                run_with_deadline 60 "$wine" reg add 'HKCU\Software\Wine\Drivers' /v Graphics /d null /f
-        } >"$WINEPREFIX.log" 2>&1 {lock_fd}>&- || die "no Wine prefix could be made, see $WINEPREFIX.log"
-        : >"$WINEPREFIX/openwsd-ready"
-    fi
+    [[ -e $WINEPREFIX/openwsd-ready ]] || make_prefix
+    server_pid >/dev/null || start_server
     exec {lock_fd}>&-
 }
 
 case ${1:-} in
 '' | -h | --help) usage && exit $(($# == 0)) ;;
 esac
-wine=$(find_wine)
+wine=$(find_program wine64)
+server=$(realpath "$(find_program wineserver64)")
 unset DISPLAY WAYLAND_DISPLAY
 export WINEPREFIX=${WSD_WINE_PREFIX:-$root/build/windows/wine}
 export WINEARCH=win64 WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
-[[ -e $WINEPREFIX/openwsd-ready ]] || make_prefix
-
+make_ready
+served_by=$(server_pid) || die "the Wine server died at once"
 
 # The first program starts the services of Wine, which inherit its output and outlive it: whoever reads our output to the end
 # would wait for them. So they get files, and what is written there is passed on while the program runs.
@@ -69,6 +103,11 @@ tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/2" >&2 &
 readers+=($!)
 wait_for_deadline_group || status=$?
 wait "${readers[@]}" || true
+[[ $(server_pid) == "$served_by" ]] || {
+    rm -f "$WINEPREFIX/openwsd-ready"
+    say "wine.sh: the Wine server (process $served_by) died under it: $1"
+    exit 125
+}
 case $status in
 124 | 137) say "wine.sh: ended after ${WSD_WINE_SECONDS:-280} s: $1" && exit 124 ;;
 esac
