@@ -1,66 +1,67 @@
 /* bench_control.c - framed messages with deadlines over a stream socket. */
 #include "bench_control.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "bench_net.h"
 #include "pal/time.h"
 
 /* --- sockets -------------------------------------------------------------------------------------------- */
 
+static const char *last_error_text(void)
+{
+    return bench_net_error_text(bench_net_error());
+}
+
 /* Binding tells, whoever the device belongs to; what the backend serves of it turns out later. */
 bool bench_control_owns(const char *address, struct bench_error *err)
 {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
-    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_storage at;
     struct vb_addr a;
 
     if (!vb_addr_parse(address, &a))
         return bench_fail(err, "--addr %s is no IP address", address);
-    memcpy(&four.sin_addr, a.ip, sizeof four.sin_addr);
-    memcpy(&six.sin6_addr, a.ip, sizeof six.sin6_addr);
-    six.sin6_scope_id = a.scope;
-    bool is_six = a.family == VB_AF_IPV6;
-    int fd = socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    a.port = 0;
+    socklen_t bytes = bench_net_to_system(&a, &at);
+    pal_socket s = bench_net_make(at.ss_family, SOCK_STREAM);
+    if (s == PAL_SOCKET_NONE)
         return true;
-    bool is_foreign = bind(fd, is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four,
-                           is_six ? sizeof six : sizeof four) != 0 &&
-                      errno == EADDRNOTAVAIL;
-    (void)close(fd);
+    bool is_foreign = bind(s, (struct sockaddr *)&at, bytes) != 0 &&
+                      bench_net_error() == BENCH_NET_E_NOTAVAIL;
+    bench_net_close(s);
     return !is_foreign ||
            bench_fail(err, "--addr %s is no address of this machine: name one of its own", address);
 }
 
-int bench_control_listen(uint16_t port, struct bench_error *err)
+/* All addresses of a family; with IPv6 those of IPv4 too. */
+static bool bind_any(int family, uint16_t port, pal_socket *out)
 {
-    struct sockaddr_in6 any = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_ANY_INIT};
-    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int yes = 1;
-    int no = 0;
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool is_bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-                    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == 0 &&
-                    bind(fd, (struct sockaddr *)&any, sizeof any) == 0;
+    const struct vb_addr any = {.family = family == AF_INET6 ? VB_AF_IPV6 : VB_AF_IPV4, .port = port};
+    struct sockaddr_storage at;
+    socklen_t bytes = bench_net_to_system(&any, &at);
 
-    if (!is_bound && errno != EADDRINUSE) { /* a machine without IPv6 */
-        if (fd >= 0)
-            (void)close(fd);
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        is_bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-                   bind(fd, (struct sockaddr *)&any4, sizeof any4) == 0;
+    *out = bench_net_make(family, SOCK_STREAM);
+    return *out != PAL_SOCKET_NONE && bench_net_come_back(*out) &&
+           (family == AF_INET || bench_net_set(*out, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
+           bind(*out, (struct sockaddr *)&at, bytes) == 0;
+}
+
+pal_socket bench_control_listen(uint16_t port, struct bench_error *err)
+{
+    pal_socket s;
+    bool is_bound = bind_any(AF_INET6, port, &s);
+    int code = bench_net_error();
+
+    if (!is_bound && code != BENCH_NET_E_INUSE) { /* a machine without IPv6 */
+        if (s != PAL_SOCKET_NONE)
+            bench_net_close(s);
+        is_bound = bind_any(AF_INET, port, &s);
     }
-    if (is_bound && listen(fd, 4) == 0)
-        return fd;
-    if (errno == EADDRINUSE)
+    if (is_bound && listen(s, 4) == 0)
+        return s;
+    code = bench_net_error();
+    if (code == BENCH_NET_E_INUSE)
         (void)bench_fail(
             err,
             "cannot listen on control port %u: it is in use, something on this machine listens there "
@@ -68,96 +69,72 @@ int bench_control_listen(uint16_t port, struct bench_error *err)
             port);
     else
         (void)bench_fail(err, "cannot listen on control port %u: %s (another --port?)", port,
-                         strerror(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
+                         bench_net_error_text(code));
+    if (s != PAL_SOCKET_NONE)
+        bench_net_close(s);
+    return PAL_SOCKET_NONE;
 }
 
 /* Keep-alive, because a server waits for a busy client without limit: one whose machine died must not hold
  * it. */
-static void set_options(int fd)
+static void set_options(pal_socket s)
 {
-    int yes = 1;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+    (void)bench_net_set(s, IPPROTO_TCP, TCP_NODELAY, 1);
+    (void)bench_net_set(s, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
-int bench_control_accept(int listener, char *who, size_t who_bytes, struct bench_error *err)
+pal_socket bench_control_accept(pal_socket listener, char *who, size_t who_bytes, struct bench_error *err)
 {
     struct sockaddr_storage peer;
     socklen_t peer_bytes = sizeof peer;
     char host[64] = "?";
-    int fd;
+    pal_socket s;
 
     do
-        fd = accept4(listener, (struct sockaddr *)&peer, &peer_bytes, SOCK_CLOEXEC);
-    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    if (fd < 0) {
-        (void)bench_fail(err, "cannot accept a control connection: %s", strerror(errno));
-        return -1;
+        s = bench_net_accept(listener, (struct sockaddr *)&peer, &peer_bytes);
+    while (s == PAL_SOCKET_NONE && bench_net_error() == BENCH_NET_E_ABORTED);
+    if (s == PAL_SOCKET_NONE) {
+        (void)bench_fail(err, "cannot accept a control connection: %s", last_error_text());
+        return PAL_SOCKET_NONE;
     }
     (void)getnameinfo((struct sockaddr *)&peer, peer_bytes, host, sizeof host, NULL, 0, NI_NUMERICHOST);
     (void)snprintf(who, who_bytes, "%s", host);
-    set_options(fd);
-    return fd;
+    set_options(s);
+    return s;
 }
 
-/* connect() with a deadline: non-blocking, then wait. */
-static bool connect_in_time(int fd, const struct addrinfo *to, uint32_t timeout_ms)
+pal_socket bench_control_connect(const char *host, uint16_t port, uint32_t timeout_ms,
+                                 struct bench_error *err)
 {
-    struct pollfd waiting = {.fd = fd, .events = POLLOUT};
-    int failure = 0;
-    socklen_t failure_bytes = sizeof failure;
-
-    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
-        return true;
-    if (errno != EINPROGRESS)
-        return false;
-    if (poll(&waiting, 1, (int)timeout_ms) != 1) {
-        errno = ETIMEDOUT;
-        return false;
-    }
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &failure_bytes) != 0)
-        return false;
-    errno = failure;
-    return failure == 0;
-}
-
-int bench_control_connect(const char *host, uint16_t port, uint32_t timeout_ms, struct bench_error *err)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
     struct addrinfo *found = NULL;
-    char service[8];
-    int problem;
-    int fd = -1;
+    int problem = bench_net_lookup(host, port, &found);
+    pal_socket s = PAL_SOCKET_NONE;
 
-    (void)snprintf(service, sizeof service, "%u", port);
-    problem = getaddrinfo(host, service, &hints, &found);
     if (problem != 0) {
         (void)bench_fail(err, "cannot find host %s: %s", host, gai_strerror(problem));
-        return -1;
+        return PAL_SOCKET_NONE;
     }
-    for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && !connect_in_time(fd, a, timeout_ms)) {
-            problem = errno;
-            (void)close(fd);
-            fd = -1;
+    for (const struct addrinfo *a = found; a != NULL && s == PAL_SOCKET_NONE; a = a->ai_next) {
+        s = bench_net_make(a->ai_family, SOCK_STREAM);
+        if (s != PAL_SOCKET_NONE && !bench_net_connect(s, a->ai_addr, (socklen_t)a->ai_addrlen, timeout_ms)) {
+            problem = bench_net_error();
+            bench_net_close(s);
+            s = PAL_SOCKET_NONE;
+        } else if (s == PAL_SOCKET_NONE) {
+            problem = bench_net_error();
         }
     }
     freeaddrinfo(found);
-    if (fd < 0)
+    if (s == PAL_SOCKET_NONE)
         (void)bench_fail(
             err, "cannot reach the server %s, control port %u: %s (is `wsdbench --server` running there?)",
-            host, port, strerror(problem != 0 ? problem : errno));
+            host, port, bench_net_error_text(problem));
     else
-        set_options(fd);
-    return fd;
+        set_options(s);
+    return s;
 }
 
-void bench_control_init(struct bench_control *c, int fd, uint32_t timeout_ms, struct bench_error *err)
+void bench_control_init(struct bench_control *c, pal_socket fd, uint32_t timeout_ms, struct bench_error *err)
 {
     c->fd = fd;
     c->timeout_ms = timeout_ms;
@@ -167,9 +144,9 @@ void bench_control_init(struct bench_control *c, int fd, uint32_t timeout_ms, st
 
 void bench_control_close(struct bench_control *c)
 {
-    if (c->fd >= 0)
-        (void)close(c->fd);
-    c->fd = -1;
+    if (c->fd != PAL_SOCKET_NONE)
+        bench_net_close(c->fd);
+    c->fd = PAL_SOCKET_NONE;
 }
 
 /* --- bytes with a deadline ------------------------------------------------------------------------------ */
@@ -187,21 +164,16 @@ static bool wait_for(const struct bench_control *c, short events, uint64_t deadl
     for (;;) {
         uint64_t now = pal_now_ns();
         int left_ms = now >= deadline_ns ? 0 : (int)((deadline_ns - now) / 1000000) + 1;
-        int ready = poll(&waiting, 1, left_ms);
+        int ready = bench_net_poll(&waiting, 1, left_ms);
 
         if (ready > 0)
             return true;
-        if (ready < 0 && errno != EINTR)
-            return bench_fail(c->err, "waiting on the control channel: %s", strerror(errno));
+        if (ready < 0)
+            return bench_fail(c->err, "waiting on the control channel: %s", last_error_text());
         if (ready == 0 && left_ms == 0)
             return bench_fail(c->err, "the peer was silent on the control channel for %u s (--timeout)%s",
                               c->timeout_ms / 1000, doubt(c));
     }
-}
-
-static bool is_transient(void)
-{
-    return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
 static bool send_all(struct bench_control *c, const uint8_t *data, size_t bytes)
@@ -209,13 +181,13 @@ static bool send_all(struct bench_control *c, const uint8_t *data, size_t bytes)
     uint64_t deadline = pal_now_ns() + (uint64_t)c->timeout_ms * 1000000;
 
     while (bytes > 0) {
-        ssize_t n = send(c->fd, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        long long n = bench_net_send(c->fd, data, bytes);
 
         if (n > 0) {
             data += n;
             bytes -= (size_t)n;
-        } else if (!is_transient()) {
-            return bench_fail(c->err, "the peer is gone (control channel: %s)", strerror(errno));
+        } else if (n == BENCH_NET_FAILED) {
+            return bench_fail(c->err, "the peer is gone (control channel: %s)", last_error_text());
         } else if (!wait_for(c, POLLOUT, deadline)) {
             return false;
         }
@@ -227,7 +199,7 @@ static bool send_all(struct bench_control *c, const uint8_t *data, size_t bytes)
 static size_t receive_some(struct bench_control *c, uint8_t *data, size_t bytes, uint64_t deadline_ns)
 {
     for (;;) {
-        ssize_t n = recv(c->fd, data, bytes, MSG_DONTWAIT);
+        long long n = bench_net_recv(c->fd, data, bytes);
 
         if (n > 0)
             return (size_t)n;
@@ -237,8 +209,8 @@ static size_t receive_some(struct bench_control *c, uint8_t *data, size_t bytes,
                              doubt(c));
             return 0;
         }
-        if (!is_transient()) {
-            (void)bench_fail(c->err, "the peer is gone (control channel: %s)%s", strerror(errno), doubt(c));
+        if (n == BENCH_NET_FAILED) {
+            (void)bench_fail(c->err, "the peer is gone (control channel: %s)%s", last_error_text(), doubt(c));
             return 0;
         }
         if (!wait_for(c, POLLIN, deadline_ns))
@@ -263,10 +235,10 @@ static bool receive_all(struct bench_control *c, uint8_t *data, size_t bytes, ui
 static bool name_stranger(struct bench_control *c, const uint8_t *head, size_t bytes)
 {
     uint8_t said[48];
-    ssize_t more;
+    long long more;
 
     memcpy(said, head, bytes);
-    more = recv(c->fd, said + bytes, sizeof said - bytes, MSG_DONTWAIT);
+    more = bench_net_recv(c->fd, said + bytes, sizeof said - bytes);
     return bench_fail_stranger(c->err, said, more > 0 ? bytes + (size_t)more : bytes);
 }
 
@@ -309,7 +281,7 @@ void bench_control_send_error(struct bench_control *c)
     struct bench_error ignored = {{0}};
     struct bench_control quiet = {.fd = c->fd, .timeout_ms = 1000, .err = &ignored};
 
-    if (c->fd >= 0)
+    if (c->fd != PAL_SOCKET_NONE)
         (void)bench_control_send(&quiet, BENCH_MSG_ERROR, (const uint8_t *)c->err->text,
                                  strlen(c->err->text));
 }
@@ -354,21 +326,21 @@ bool bench_control_readable(const struct bench_control *c, int timeout_ms)
 {
     struct pollfd waiting = {.fd = c->fd, .events = POLLIN};
 
-    return poll(&waiting, 1, timeout_ms) > 0;
+    return bench_net_poll(&waiting, 1, timeout_ms) > 0;
 }
 
 bool bench_control_alive(struct bench_control *c)
 {
     uint8_t head[BENCH_HEADER_BYTES];
-    ssize_t n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+    long long n = bench_net_peek(c->fd, head, sizeof head);
     struct bench_header h = {0};
 
-    if (n < 0 && is_transient())
+    if (n == BENCH_NET_LATER)
         return true;
     if (n <= 0)
         return bench_fail(c->err,
                           "the peer closed the control channel in the middle of the test; see its messages");
-    if (n < (ssize_t)sizeof head)
+    if (n < (long long)sizeof head)
         return true;
     if (!bench_header_decode(head, &h, c->err))
         return false;

@@ -1,5 +1,5 @@
 /* bench_control.h - the channel over which both ends agree on options, keys, starts and results: TCP, or a
- * socket pair to the forked server.
+ * connection within this machine to the server that the client started.
  * Layer:   bench. Never used between the start and the end of a timed loop.
  * Trust:   the peer is hostile until proven otherwise: every length is bounded before it is believed, every
  *          wait has a deadline, bodies are decoded by bench_wire.c. There is no authentication (see
@@ -13,9 +13,10 @@
 
 #include "bench_error.h"
 #include "bench_wire.h"
+#include "pal/socket.h"
 
 struct bench_control {
-    int fd;
+    pal_socket fd;
     uint32_t timeout_ms;     /* for each message */
     struct bench_error *err; /* borrowed; where failures of this end go */
     bool has_heard;          /* the peer has proved to be a wsdbench */
@@ -23,13 +24,14 @@ struct bench_control {
 
 /* Is it an address of this machine, as --addr must be? False and a sentence only when the system says that it is none. */
 bool bench_control_owns(const char *address, struct bench_error *err);
-/* Server: a listening TCP socket on all addresses. Returns -1 and a sentence on failure. */
-int bench_control_listen(uint16_t port, struct bench_error *err);
-/* Waits for a client without limit. Returns the connection or -1. */
-int bench_control_accept(int listener, char *who, size_t who_bytes, struct bench_error *err);
-int bench_control_connect(const char *host, uint16_t port, uint32_t timeout_ms, struct bench_error *err);
+/* Server: a listening TCP socket on all addresses. Returns PAL_SOCKET_NONE and a sentence on failure. */
+pal_socket bench_control_listen(uint16_t port, struct bench_error *err);
+/* Waits for a client without limit. Returns the connection or PAL_SOCKET_NONE. */
+pal_socket bench_control_accept(pal_socket listener, char *who, size_t who_bytes, struct bench_error *err);
+pal_socket bench_control_connect(const char *host, uint16_t port, uint32_t timeout_ms,
+                                 struct bench_error *err);
 
-void bench_control_init(struct bench_control *c, int fd, uint32_t timeout_ms, struct bench_error *err);
+void bench_control_init(struct bench_control *c, pal_socket fd, uint32_t timeout_ms, struct bench_error *err);
 void bench_control_close(struct bench_control *c);
 
 /* Send one message. False: the peer is gone or does not read. */

@@ -20,6 +20,6 @@ bool bench_fail(struct bench_error *err, const char *format, ...) PAL_PRINTF(2, 
 bool bench_fail_in(struct bench_error *err, const char *format, ...) PAL_PRINTF(2, 3);
 
 /* Put more behind the sentence that is there. */
-void bench_add(struct bench_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bench_add(struct bench_error *err, const char *format, ...) PAL_PRINTF(2, 3);
 
 #endif

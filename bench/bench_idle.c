@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "bench_host.h"
 #include "pal/memory.h"
 
 /* As the switch leaves a socket that nobody uses yet: connected and greeted. */
@@ -19,9 +19,10 @@ static bool set_init(struct bench_idle_set *s, uint32_t count, struct bench_erro
 
 static void show_count(const struct bench_test *t, uint32_t count, bool is_quiet)
 {
-    if (is_quiet || !isatty(STDERR_FILENO) || (count % 50 != 0 && count != t->idle))
+    if (is_quiet || !bench_host_stderr_is_terminal() || (count % 50 != 0 && count != t->idle))
         return;
-    fprintf(stderr, "\r%u of %u idle connections%s", count, t->idle, count == t->idle ? "\r\033[K" : "");
+    fprintf(stderr, "\r%u of %u idle connections%s", count, t->idle,
+            count == t->idle ? "\r                                   \r" : "");
     (void)fflush(stderr);
 }
 

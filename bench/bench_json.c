@@ -2,10 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "bench_host.h"
 #include "bench_report.h"
 
 static void put_text(FILE *f, const char *text)
@@ -31,35 +30,13 @@ static void put_member(FILE *f, const char *indent, const char *name, const char
     fputs(after, f);
 }
 
-/* "model name" of the first processor, or the machine's name. */
-static void cpu_model(char *out, size_t room, const char *fallback)
-{
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    char line[256];
-
-    (void)snprintf(out, room, "%s", fallback);
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        char *colon = strchr(line, ':');
-
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            line[strcspn(line, "\n")] = '\0';
-            (void)snprintf(out, room, "%s", colon + (colon[1] == ' ' ? 2 : 1));
-            break;
-        }
-    }
-    if (f != NULL)
-        (void)fclose(f);
-}
-
 static void put_environment(FILE *f, const struct bench_report *r)
 {
-    struct utsname u;
-    struct tm when;
+    struct bench_host host = {0};
     time_t now = time(NULL);
-    char text[256];
+    char text[32];
 
-    memset(&u, 0, sizeof u);
-    (void)uname(&u);
+    bench_host_look(&host);
     fputs("  \"environment\": {\n", f);
     put_member(f, "    ", "device", r->local.device, ",\n");
     put_member(f, "    ", "transport", r->local.transport, ",\n");
@@ -69,16 +46,14 @@ static void put_environment(FILE *f, const struct bench_report *r)
     put_member(f, "    ", "remote_address", r->remote.address, ",\n");
     put_member(f, "    ", "backend", r->local.backend[0] != '\0' ? r->local.backend : "none", ",\n");
     put_member(f, "    ", "backend_why", r->local.backend_why, ",\n");
-    put_member(f, "    ", "host", u.nodename, ",\n");
-    (void)snprintf(text, sizeof text, "%.100s %.120s", u.sysname, u.release);
-    put_member(f, "    ", "kernel", text, ",\n");
-    cpu_model(text, sizeof text, u.machine);
-    put_member(f, "    ", "cpu", text, ",\n");
-    fprintf(f, "    \"cpus\": %ld,\n", sysconf(_SC_NPROCESSORS_ONLN));
+    put_member(f, "    ", "host", host.name, ",\n");
+    put_member(f, "    ", "kernel", host.system, ",\n");
+    put_member(f, "    ", "cpu", host.cpu, ",\n");
+    fprintf(f, "    \"cpus\": %u,\n", host.cpus);
     if (r->options->pin[0] >= 0)
         fprintf(f, "    \"pinned\": {\"client\": %d, \"server\": %d},\n", r->options->pin[0],
                 r->options->pin[1]);
-    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &when));
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now)); /* one thread writes */
     put_member(f, "    ", "date", text, "\n  },\n");
 }
 
@@ -143,7 +118,7 @@ static void put_row(FILE *f, const struct bench_row *row)
 
 bool bench_json_write(const struct bench_report *r, struct bench_error *err)
 {
-    FILE *f = fopen(r->options->json, "w");
+    FILE *f = fopen(r->options->json, "wb");
     bool is_good;
 
     if (f == NULL)

@@ -1,8 +1,8 @@
 /* bench_progress.c - shows how far a long run is, from a thread that wakes once a second. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "bench_host.h"
 #include "bench_report.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -40,7 +40,7 @@ struct bench_progress *bench_progress_start(pal_atomic_u64 *count, uint64_t tota
 {
     struct bench_progress *p;
 
-    if (is_quiet || !isatty(STDERR_FILENO))
+    if (is_quiet || !bench_host_stderr_is_terminal())
         return NULL;
     p = calloc(1, sizeof *p);
     if (p == NULL)

@@ -366,11 +366,14 @@ static bool raw_serve_connects(struct bench_layer *layer, struct bench_control *
 {
     struct raw_layer *l = &layer->raw;
     static const struct bench_ep_config bare;
-    pal_waitable waits[2] = {vb_cm_waitable(l->cm), control->fd};
+    struct pal_poller *end = pal_poller_create(PAL_WAITABLE_NONE); /* ready when the client says something */
+    pal_waitable waits[2] = {vb_cm_waitable(l->cm),
+                             end == NULL ? PAL_WAITABLE_NONE : pal_poller_waitable(end)};
     struct raw_ep *list = NULL;
     struct raw_ep *about;
     struct raw_ep *r;
-    bool is_good = true;
+    bool is_good = (end != NULL && pal_poller_add(end, control->fd, PAL_READABLE, NULL)) ||
+                   bench_fail(l->err, "out of resources to wait for the client");
 
     while (is_good && !(pal_wait(waits, 2, 1000) & 2u)) {
         is_good = pump(l, 0, &about);
@@ -388,6 +391,10 @@ static bool raw_serve_connects(struct bench_layer *layer, struct bench_control *
         r = list;
         list = r->next;
         raw_ep_destroy(r);
+    }
+    if (end != NULL) {
+        pal_poller_remove(end, control->fd);
+        pal_poller_destroy(end);
     }
     return is_good;
 }

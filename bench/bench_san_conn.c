@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench_backend.h"
+#include "bench_host.h"
 #include "pal/time.h"
 
 struct bench_layer {
@@ -137,8 +138,8 @@ static bool san_open(const struct bench_layer_config *c, struct bench_layer **ou
     layer->san.control = c->control;
     layer->san.err = c->control->err;
     if (c->options->backend[0] != '\0')
-        (void)setenv("WSD_BACKEND", c->options->backend, 1);
-    (void)setenv("WSD_LOG", "notice", 0); /* warnings as ever, and why connecting failed */
+        bench_host_setenv("WSD_BACKEND", c->options->backend, false);
+    bench_host_setenv("WSD_LOG", "notice", true); /* warnings as ever, and why connecting failed */
     code = sw_load(path, NULL, &layer->san.provider, why, sizeof why);
     if (code != 0) {
         (void)bench_fail(c->control->err, "cannot load the provider: %s%s", why, device_trouble(c->options));

@@ -1,12 +1,8 @@
 /* bench_sock.c - the data path of a socket endpoint: sending, receiving, sleeping until there is something. */
 #include "bench_sock.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static struct sock_ep *sock_of(struct bench_ep *ep)
 {
@@ -15,12 +11,8 @@ static struct sock_ep *sock_of(struct bench_ep *ep)
 
 static bool fail_errno(struct sock_ep *s, const char *what)
 {
-    return bench_fail(s->ep.err, "%s on the %s socket failed: %s", what, s->layer->name, strerror(errno));
-}
-
-static bool is_later(int code)
-{
-    return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
+    return bench_fail(s->ep.err, "%s on the %s socket failed: %s", what, s->layer->name,
+                      bench_net_error_text(bench_net_error()));
 }
 
 /* --- moving bytes --------------------------------------------------------------------------------------- */
@@ -31,10 +23,10 @@ static bool push(struct sock_ep *s)
     while (s->tx_done < s->tx_posted) {
         uint32_t slot = (uint32_t)(s->tx_done % s->ep.config.tx_count);
         const uint8_t *from = bench_tx_piece(&s->ep, slot) + s->tx_part;
-        ssize_t n = send(s->fd, from, s->tx[slot].bytes - s->tx_part, MSG_DONTWAIT | MSG_NOSIGNAL);
+        long long n = bench_net_send(s->fd, from, s->tx[slot].bytes - s->tx_part);
 
         if (n < 0)
-            return is_later(errno) || fail_errno(s, "a send");
+            return n == BENCH_NET_LATER || fail_errno(s, "a send");
         s->tx_part += (uint32_t)n;
         if (s->tx_part < s->tx[slot].bytes)
             continue;
@@ -44,28 +36,29 @@ static bool push(struct sock_ep *s)
     return true;
 }
 
-/* Take what is there for the oldest receive. FINISHED: a whole message is in. flags: MSG_DONTWAIT, or MSG_WAITALL
- * to sleep, SOCK_LOOK_MS at most. */
-static enum bench_step pull(struct sock_ep *s, uint32_t slot, int flags)
+/* Take what is there for the oldest receive. FINISHED: a whole message is in. sleeps: SOCK_LOOK_MS at
+ * most. */
+static enum bench_step pull(struct sock_ep *s, uint32_t slot, bool sleeps)
 {
-    uint32_t wanted = s->ep.rx_bytes;
-    ssize_t n;
+    uint32_t wanted = s->ep.rx_bytes - s->rx_part;
+    uint8_t *to = bench_rx_piece(&s->ep, slot) + s->rx_part;
+    long long n;
 
     if (s->rx_posted == 0)
         return BENCH_PENDING;
-    n = recv(s->fd, bench_rx_piece(&s->ep, slot) + s->rx_part, wanted - s->rx_part, flags);
+    n = sleeps ? bench_net_sleeper_recv(&s->sleeper, to, wanted) : bench_net_recv(s->fd, to, wanted);
     if (n == 0) {
         (void)bench_fail(s->ep.err, "the peer closed the %s connection", s->layer->name);
         return BENCH_FAILED;
     }
     if (n < 0) {
-        if (is_later(errno))
+        if (n == BENCH_NET_LATER)
             return BENCH_PENDING;
         (void)fail_errno(s, "a receive");
         return BENCH_FAILED;
     }
     s->rx_part += (uint32_t)n;
-    if (s->rx_part < wanted)
+    if ((uint32_t)n < wanted)
         return BENCH_PENDING;
     s->rx_part = 0;
     s->rx_posted--;
@@ -103,7 +96,7 @@ static enum bench_step sock_poll_rx(struct bench_ep *ep, uint32_t slot, uint32_t
     if (s->tx_done < s->tx_posted && !push(s))
         return BENCH_FAILED;
     *bytes = ep->rx_bytes;
-    return pull(s, slot, MSG_DONTWAIT);
+    return pull(s, slot, false);
 }
 
 static enum bench_step sock_poll_tx(struct bench_ep *ep, uint32_t slot)
@@ -145,13 +138,14 @@ static enum bench_step wait_both_ways(struct sock_ep *s)
 {
     struct pollfd waiting = {.fd = s->fd, .events = POLLIN | POLLOUT};
 
-    if (poll(&waiting, 1, SOCK_LOOK_MS) <= 0 || !(waiting.revents & ~POLLOUT))
+    if (bench_net_poll(&waiting, 1, SOCK_LOOK_MS) <= 0 || !(waiting.revents & ~POLLOUT))
         return BENCH_PENDING;
-    return pull(s, s->ep.rx_next, MSG_DONTWAIT);
+    return pull(s, s->ep.rx_next, false);
 }
 
-/* The thread sleeps in recv() as a blocking program does; only while something waits for room in the socket buffer
- * does it sleep in poll(). */
+/* The thread sleeps in a receive as a blocking program does; only while something waits for room in the socket buffer
+ * does it sleep in poll(). Sends begin in done() or before this, so none begins while a receive is under way that may
+ * outlast its call (see bench_net.h). */
 static bool sock_serve_upcalls(struct bench_ep *ep)
 {
     struct sock_ep *s = sock_of(ep);
@@ -164,7 +158,7 @@ static bool sock_serve_upcalls(struct bench_ep *ep)
         deliver_sends(s);
         if (pal_load_acquire(&ep->is_finished) != 0)
             return true;
-        step = s->tx_done < s->tx_posted ? wait_both_ways(s) : pull(s, ep->rx_next, MSG_WAITALL);
+        step = s->tx_done < s->tx_posted ? wait_both_ways(s) : pull(s, ep->rx_next, true);
         if (step == BENCH_FAILED || (step == BENCH_PENDING && !bench_patience_check(ep)))
             return false;
         if (step == BENCH_FINISHED)
@@ -188,7 +182,8 @@ static bool sock_reg_cycle(struct bench_ep *ep, enum bench_reg_kind kind, bool i
 
 /* --- making --------------------------------------------------------------------------------------------- */
 
-bool sock_ep_create(struct sock_layer *l, const struct bench_ep_config *c, int fd, struct bench_ep **out)
+bool sock_ep_create(struct sock_layer *l, const struct bench_ep_config *c, pal_socket fd,
+                    struct bench_ep **out)
 {
     struct sock_ep *s = calloc(1, sizeof *s);
     struct sock_tx *tx = calloc(c->tx_count + 1u, sizeof *tx);
@@ -199,13 +194,14 @@ bool sock_ep_create(struct sock_layer *l, const struct bench_ep_config *c, int f
         s->layer = l;
         s->tx = tx;
         s->fd = fd;
+        bench_net_sleeper_init(&s->sleeper, fd, SOCK_LOOK_MS);
         s->rx_posted = c->rx_count;
         *out = &s->ep;
         return true;
     }
     free(tx);
     free(s);
-    (void)close(fd);
+    bench_net_close(fd);
     return false;
 }
 

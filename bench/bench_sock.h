@@ -4,11 +4,12 @@
  *          connections.
  * Shape:   a message is as many bytes as the run's size says (ep->rx_bytes): nothing is framed, no copy is made, one
  *          system call each way when the kernel takes all of it. Polling never sleeps in a call; with upcalls the
- *          thread that serves them sleeps in recv(). */
+ *          thread that serves them sleeps in a receive. */
 #ifndef BENCH_SOCK_H
 #define BENCH_SOCK_H
 
 #include "bench_ep.h"
+#include "bench_net.h"
 
 struct sock_tx {
     uint64_t seq; /* of the operation in this slot */
@@ -19,7 +20,7 @@ struct sock_layer {
     struct bench_error *err;
     struct bench_control *control;
     const char *name;
-    int listener;         /* -1: none */
+    pal_socket listener;
     struct vb_addr local; /* tcp: port 0; unix: 127.0.0.1 stands for this machine */
     struct bench_device device;
     bool is_unix;
@@ -33,7 +34,8 @@ struct sock_ep {
     uint32_t tx_part;            /* bytes of message tx_done that are */
     uint32_t rx_part;            /* bytes of the oldest receive that are in */
     uint32_t rx_posted;
-    int fd;
+    pal_socket fd;
+    struct bench_net_sleeper sleeper;
 };
 
 enum { SOCK_LOOK_MS = 100 }; /* a sleeping thread looks up so often */
@@ -41,7 +43,8 @@ enum { SOCK_LOOK_MS = 100 }; /* a sleeping thread looks up so often */
 extern const struct bench_ep_ops sock_ep_ops;
 
 /* Takes over fd, also on failure. The receives are posted. */
-bool sock_ep_create(struct sock_layer *l, const struct bench_ep_config *c, int fd, struct bench_ep **out);
+bool sock_ep_create(struct sock_layer *l, const struct bench_ep_config *c, pal_socket fd,
+                    struct bench_ep **out);
 void sock_ep_close(struct bench_ep *ep); /* bench_sock_conn.c */
 
 #endif

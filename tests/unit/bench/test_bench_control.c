@@ -6,27 +6,26 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "bench_control.h"
+#include "bench_net.h"
 #include "bench_session.h"
 #include "pal/time.h"
 
 struct fixture {
     struct bench_control ours;
     struct bench_error err;
-    int peer;
+    pal_socket peer;
 };
 
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    int pair[2];
+    pal_socket pair[2];
 
-    if (f == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) {
+    if (f == NULL || !bench_net_pair(pair)) {
         free(f);
         return -1;
     }
@@ -41,15 +40,15 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     bench_control_close(&f->ours);
-    if (f->peer >= 0)
-        (void)close(f->peer);
+    if (f->peer != PAL_SOCKET_NONE)
+        bench_net_close(f->peer);
     free(f);
     return 0;
 }
 
 static void peer_sends(struct fixture *f, const void *bytes, size_t count)
 {
-    assert_int_equal(write(f->peer, bytes, count), (ssize_t)count);
+    assert_int_equal(bench_net_send(f->peer, bytes, count), (long long)count);
 }
 
 static void peer_sends_frame(struct fixture *f, uint16_t version, uint16_t type, uint32_t announced,
@@ -111,8 +110,8 @@ static void a_closed_channel_is_named(void **state)
 {
     struct fixture *f = *state;
 
-    (void)close(f->peer);
-    f->peer = -1;
+    bench_net_close(f->peer);
+    f->peer = PAL_SOCKET_NONE;
     assert_false(receive(f));
     assert_non_null(strstr(f->err.text, "closed"));
 }
@@ -200,8 +199,8 @@ static void looking_does_not_consume(void **state)
     peer_sends_frame(f, BENCH_WIRE_VERSION, BENCH_MSG_END, 0, 0);
     assert_true(bench_control_alive(&f->ours));
     assert_true(bench_control_expect(&f->ours, BENCH_MSG_END, body, &bytes));
-    (void)close(f->peer);
-    f->peer = -1;
+    bench_net_close(f->peer);
+    f->peer = PAL_SOCKET_NONE;
     assert_false(bench_control_alive(&f->ours));
 }
 

@@ -1,4 +1,4 @@
-/* bench_compare.c - finds bench_compare.sh near this program: in the source tree around a build tree, or as
+/* compare.c - finds bench_compare.sh near this program: in the source tree around a build tree, or as
  * installed. */
 #include "bench_compare.h"
 
