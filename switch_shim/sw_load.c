@@ -100,6 +100,10 @@ static int fail(const struct reason *why, int code, const char *format, ...)
 
 /* --- which file --- */
 
+/* Behind the words of the loader when the file was in none of the places below. */
+#define NOWHERE                                                                                              \
+    "; it belongs into the folder of this program, and WSD_PROVIDER may name another file with its full path"
+
 static char *default_path(void)
 {
     static const char *const around[] = {"", "../provider/", "../../provider/", "../../../provider/",
@@ -228,7 +232,8 @@ static int start(struct sw_provider *p, const struct reason *why)
 
     p->dll = pal_dll_open(p->path, dll_why, sizeof(dll_why));
     if (p->dll == NULL)
-        return fail(why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s", p->path, dll_why);
+        return fail(why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s%s", p->path, dll_why,
+                    strcmp(p->path, sw_os_provider_file()) == 0 ? NOWHERE : "");
     p->startup = (LPWSPSTARTUPEX)pal_dll_symbol(p->dll, "WSPStartupEx");
     if (p->startup == NULL) {
         result = fail(why, WSAEPROVIDERFAILEDINIT, "%s does not export WSPStartupEx", p->path);
