@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 PACKAGES=(git clang-format clang-tidy shellcheck cmake ninja-build gcc libc6-dev pkg-config libibverbs-dev
-    librdmacm-dev libcmocka-dev gcc-mingw-w64-x86-64 python3)
+    librdmacm-dev libcmocka-dev gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 python3)
 
 usage() {
     cat <<'TEXT'

@@ -305,7 +305,9 @@ static inline bool wsd_op_is_recv(const struct wsd_op *op)
 
 /* Work request ids: pointer plus a tag in the low bits. Unsignaled member requests come back only
  * when they failed or were flushed. */
-enum wsd_id_tag { WSD_ID_OP = 0, WSD_ID_MEMBER = 1, WSD_ID_PRIVATE = 2, WSD_ID_MASK = 7 };
+enum wsd_id_tag { WSD_ID_OP = 0, WSD_ID_MEMBER = 1, WSD_ID_PRIVATE = 2, WSD_ID_MASK = 3 };
+_Static_assert(_Alignof(struct wsd_op) > WSD_ID_MASK && _Alignof(struct wsd_private_buf) > WSD_ID_MASK,
+               "an address leaves those bits clear, also on 32 bits");
 
 /* Send queue slots kept back for binds and invalidates, so that a full queue of sends cannot starve them. */
 #define WSD_INTERNAL_SLOTS 3u

@@ -135,7 +135,13 @@ SOCKET wsd_sock_descriptor(const struct wsd_sock *s);
 /* The socket behind a descriptor, with a CALL reference; NULL: unknown or closed. wsd_sock_release() when
  * done. */
 struct wsd_sock *wsd_sock_lookup(SOCKET descriptor);
-#define WSD_SOCK_MOST 262144u
+
+/* A descriptor is (generation << WSD_SOCK_INDEX_BITS | index + 1) << 2: never 0, never INVALID_SOCKET, a multiple of four like
+ * every Win32 handle, never equal to the value of a closed one until a slot's generations start again. The highest bit is clear. A SOCKET
+ * of 32 bits has room for as many sockets as a 32-bit process can keep connected (46 KiB each). Our choice. */
+#define WSD_SOCK_INDEX_BITS      (sizeof(SOCKET) == 8 ? 32u : 15u)
+#define WSD_SOCK_GENERATION_BITS (sizeof(SOCKET) == 8 ? 29u : 14u)
+#define WSD_SOCK_MOST            (sizeof(SOCKET) == 8 ? 262144u : 32704u) /* whole chunks */
 extern _Atomic(struct wsd_sock *) wsd_sock_slots[WSD_SOCK_MOST]; /* by index; one look for a data call */
 
 #define WSD_SOCK_IN_USE(generation) ((generation)&1u)
@@ -144,7 +150,7 @@ extern _Atomic(struct wsd_sock *) wsd_sock_slots[WSD_SOCK_MOST]; /* by index; on
 
 static inline uint32_t wsd_sock_generation(uint64_t word)
 {
-    return (uint32_t)(word >> 32) & 0x1FFFFFFFu;
+    return (uint32_t)(word >> 32) & ((1u << WSD_SOCK_GENERATION_BITS) - 1u);
 }
 
 /* NULL: there is no such slot. */
@@ -158,7 +164,8 @@ static inline struct wsd_sock *wsd_sock_at(uint32_t index)
  * lowest bits are not looked at: who goes on without a reference compares the whole descriptor. */
 static inline struct wsd_sock *wsd_sock_slot(SOCKET descriptor)
 {
-    return wsd_sock_at((uint32_t)((uint64_t)descriptor >> 2) - 1u);
+    const uint64_t indices = ((uint64_t)1 << WSD_SOCK_INDEX_BITS) - 1u;
+    return wsd_sock_at((uint32_t)((uint64_t)descriptor >> 2 & indices) - 1u);
 }
 
 /* Does the switch know this descriptor at this moment? No reference: true a moment ago is all it says. */

@@ -1,8 +1,6 @@
 /* sock_table.c - descriptors, references and the slots behind them.
- * A descriptor is (generation << 32 | index + 1) << 2 on 64-bit machines: never 0, never INVALID_SOCKET,
- * never equal to the value of a
- * closed one. Lookup takes no lock: the slot's word carries generation and reference count, and a slot's
- * memory is never freed while the library is loaded. */
+ * Lookup takes no lock: the slot's word carries generation and reference count, and a slot's memory is never freed
+ * while the library is loaded. What a descriptor looks like: sock.h. */
 #include "sock/sock.h"
 
 #include <assert.h>
@@ -77,17 +75,20 @@ struct wsd_sock *wsd_sock_create(enum wsd_sock_ref why)
     return s;
 }
 
-_Static_assert(sizeof(SOCKET) == 8, "32-bit builds need a descriptor layout of their own");
+_Static_assert(WSD_SOCK_MOST % CHUNK_SLOTS == 0, "the table grows by whole chunks");
+_Static_assert((uint64_t)WSD_SOCK_MOST < (uint64_t)1 << WSD_SOCK_INDEX_BITS, "room for every index + 1");
+_Static_assert(WSD_SOCK_GENERATION_BITS + WSD_SOCK_INDEX_BITS + 2 < 8 * sizeof(SOCKET),
+               "the highest bit is clear");
 
 SOCKET wsd_sock_descriptor(const struct wsd_sock *s)
 {
     uint64_t generation = wsd_sock_generation(pal_load_relaxed(&((struct wsd_sock *)(uintptr_t)s)->word));
-    return (SOCKET)((generation << 32 | (s->index + 1u)) << 2);
+    return (SOCKET)((generation << WSD_SOCK_INDEX_BITS | (s->index + 1u)) << 2);
 }
 
 struct wsd_sock *wsd_sock_lookup(SOCKET descriptor)
 {
-    uint32_t generation = (uint32_t)((uint64_t)descriptor >> 34);
+    uint32_t generation = (uint32_t)((uint64_t)descriptor >> (WSD_SOCK_INDEX_BITS + 2));
     struct wsd_sock *s = (uint64_t)descriptor & 3 ? NULL : wsd_sock_slot(descriptor);
     if (!s)
         return NULL;

@@ -13,8 +13,17 @@ usage: scripts/windows/wine.sh PROGRAM.EXE [ARGUMENT]...
 Exit status: the program's (its last 8 bits), 124 when the time was up, or 125 when the Wine server went away under it.
 The server stays for 20 s after its last program, for the next one. Environment:
   WSD_WINE_SECONDS  time for the program and all it starts, 280 by default
-  WSD_WINE_PREFIX   the Wine prefix, build/windows/wine by default; made when it is not there (about 5 s, 700 MB)
+  WSD_WINE_PREFIX   the Wine prefix, build/windows/wine by default, wine32 for a program of 32 bits; made when it is not
+                    there (about 5 s, 700 MB)
+A program of 32 bits needs the package wine32 of i386: dpkg --add-architecture i386, apt-get update, apt-get install wine32:i386
 TEXT
+}
+
+# bits_of PROGRAM.EXE - 32 for Intel's, else 64: the machine that the header of the file names.
+bits_of() {
+    local header
+    header=$(od -An -tu4 -j60 -N4 "$1" 2>/dev/null) || header=
+    [[ -n $header && $(od -An -tx2 -j$((header + 4)) -N2 "$1" 2>/dev/null) == ' 014c' ]] && echo 32 || echo 64
 }
 
 # find_program NAME... - the programs themselves: the wrapper called wine prints a warning about 32 bits on every call.
@@ -81,11 +90,18 @@ make_ready() {
 case ${1:-} in
 '' | -h | --help) usage && exit $(($# == 0)) ;;
 esac
-wine=$(find_program wine64)
-server=$(realpath "$(find_program wineserver64)")
+bits=$(bits_of "$1")
+if [[ $bits == 32 ]]; then
+    [[ -x /usr/lib/wine/wine ]] || die "Wine for 32 bits is not installed (package wine32:i386, see --help)"
+    wine=/usr/lib/wine/wine
+    server=$(realpath "$(find_program wineserver32)")
+else
+    wine=$(find_program wine64)
+    server=$(realpath "$(find_program wineserver64)")
+fi
 unset DISPLAY WAYLAND_DISPLAY
-export WINEPREFIX=${WSD_WINE_PREFIX:-$root/build/windows/wine}
-export WINEARCH=win64 WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
+export WINEPREFIX=${WSD_WINE_PREFIX:-$root/build/windows/wine${bits/64/}}
+export WINEARCH=win$bits WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
 make_ready
 served_by=$(server_pid) || die "the Wine server died at once"
 

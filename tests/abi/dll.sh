@@ -1,5 +1,6 @@
 #!/bin/bash
-# dll.sh LIBRARY.DLL - the Windows library needs DLLs of the system only, and says which version it is.
+# dll.sh LIBRARY.DLL - the Windows library needs DLLs of the system only, and says which version it is. On 32 bits also: its
+# entry points are stdcall functions that take as many bytes as the contract says (3.2), which only their symbols tell.
 # Layer: tests/abi. Environment: OBJDUMP (default: the one of mingw-w64).
 set -euo pipefail
 
@@ -34,5 +35,14 @@ words=$(tr -d '\000' <"$1" | grep -a -o -E 'VS_VERSION_INFO|OriginalFilenamewsdp
     echo "FAIL: the version resource of $(basename "$1") is not what wsdprov.rc says" >&2
     status=1
 }
+if "$objdump" -f "$1" | grep "file format pei-i386" >/dev/null; then
+    for symbol in _WSPStartup@76 _WSPStartupEx@20; do
+        "$objdump" -t "$1" | grep -w -F -e "$symbol" >/dev/null || {
+            echo "FAIL: $(basename "$1") has no function $symbol" >&2
+            status=1
+        }
+    done
+fi
+
 ((status != 0)) || echo "ok: $(basename "$1") needs only: ${needed//$'\n'/ }"
 exit "$status"

@@ -115,7 +115,7 @@ static void foreign_and_closed_descriptors_are_WSAENOTSOCK_everywhere(void **sta
                           (SOCKET)0xFFFFFFFF,
                           (SOCKET)0xDEADBEEFDEADBEEF,
                           near_good + 1,
-                          near_good ^ 0x8000000000000000u,
+                          near_good ^ (SOCKET)1 << (8 * sizeof(SOCKET) - 1),
                           near_good + 4096 * 4096};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         for (int which = 0; which < CALLS; which++) {

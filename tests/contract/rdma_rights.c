@@ -279,12 +279,12 @@ static void w05_a_descriptor_works_from_anywhere_and_tells_nothing_about_the_hea
             p.b.c->ext->deregister_rdma_memory(p.b.c->descriptor, moved + shift, d[0].length, &error), 0);
         ct_expose(&p.b, memory, 4096, MEM_WRITE, &d[0]);
     }
-    /* no eight bytes of it may be a pointer into the provider: only the exposed address may look like one */
-    for (DWORD i = 0; i + 8 <= d[0].length; i++) {
+    /* no bytes of it may be a pointer into the provider: only the exposed address may look like one */
+    for (DWORD i = 0; i + sizeof(uintptr_t) <= d[0].length; i++) {
         uintptr_t value = 0, swapped = 0;
-        memcpy(&value, d[0].bytes + i, 8);
-        for (int k = 0; k < 8; k++)
-            swapped = swapped << 8 | d[0].bytes[i + (DWORD)k];
+        memcpy(&value, d[0].bytes + i, sizeof value);
+        for (DWORD k = 0; k < sizeof value; k++)
+            swapped = swapped << 8 | d[0].bytes[i + k];
         const uintptr_t near_descriptor = (uintptr_t)p.b.c->descriptor;
         assert_true(value != near_descriptor && swapped != near_descriptor);
     }

@@ -15,6 +15,10 @@
 
 enum { MANY = 1000 }; /* more than a few chunks of the table */
 
+#define SOCKET_BITS     (8 * (int)sizeof(SOCKET))
+#define ONE_GENERATION  ((SOCKET)1 << (WSD_SOCK_INDEX_BITS + 2))
+#define LAST_GENERATION ((1u << WSD_SOCK_GENERATION_BITS) - 1u)
+
 static struct wsd_sock *fresh(void)
 {
     struct wsd_sock *s = wsd_sock_create(WSD_REF_DESCRIPTOR);
@@ -102,12 +106,13 @@ static void wrong_low_bits_generations_and_indices_find_nothing(void **state)
     SOCKET d = wsd_sock_descriptor(s);
     for (SOCKET low = 1; low < 4; low++)
         assert_false(is_found(d | low));
-    for (int bit = 2; bit < 64; bit++) /* every other bit is part of the index or of the generation */
+    /* every other bit is part of the index or of the generation, or must be clear */
+    for (int bit = 2; bit < SOCKET_BITS; bit++)
         assert_false(is_found(d ^ (SOCKET)1 << bit));
     assert_false(is_found(d - 4));
     assert_false(is_found(d + 4)); /* a slot that exists and is free, or none */
-    assert_false(is_found(d + ((SOCKET)2 << 34)));
-    assert_false(is_found(d - ((SOCKET)2 << 34)));
+    assert_false(is_found(d + 2 * ONE_GENERATION));
+    assert_false(is_found(d - 2 * ONE_GENERATION));
     assert_true(is_found(d));
     close_and_release(s);
 }
@@ -127,10 +132,10 @@ static void values_that_no_provider_made_find_nothing(void **state)
                                      INVALID_SOCKET,
                                      INVALID_SOCKET - 1,
                                      INVALID_SOCKET - 3,
-                                     (SOCKET)1 << 63,
-                                     (SOCKET)1 << 34,
-                                     ((SOCKET)1 << 34) - 4,
-                                     (SOCKET)0xDEADBEEFDEADBEECu};
+                                     (SOCKET)1 << (SOCKET_BITS - 1),
+                                     ONE_GENERATION,
+                                     ONE_GENERATION - 4,
+                                     (SOCKET)0xDEADBEEFDEADBEECull};
     struct wsd_sock *s = fresh(); /* the table is not empty */
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         assert_false(is_found(foreign[i]));
@@ -138,14 +143,14 @@ static void values_that_no_provider_made_find_nothing(void **state)
     close_and_release(s);
 }
 
-static void a_slot_that_was_used_half_a_billion_times_still_makes_good_descriptors(void **state)
+static void a_slot_whose_generations_are_used_up_still_makes_good_descriptors(void **state)
 {
     (void)state;
     struct wsd_sock *s = fresh();
     uint32_t index = s->index;
-    pal_store_release(&s->word, (uint64_t)0x1FFFFFFFu << 32 | 1); /* the last generation there is room for */
+    pal_store_release(&s->word, (uint64_t)LAST_GENERATION << 32 | 1); /* the last there is room for */
     SOCKET last = wsd_sock_descriptor(s);
-    assert_true(last != INVALID_SOCKET && last >> 63 == 0);
+    assert_true(last != INVALID_SOCKET && last >> (SOCKET_BITS - 1) == 0);
     assert_true(is_found(last));
     close_and_release(s);
     s = fresh();
@@ -302,7 +307,7 @@ static struct {
 /* Looks up descriptors that may be dying: finds the socket of exactly that descriptor, or nothing. */
 static void seek(void *arg)
 {
-    uintptr_t x = (uintptr_t)arg;
+    uint64_t x = (uintptr_t)arg;
     while (!pal_load_relaxed(&shared.stop)) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         SOCKET d = atomic_load(&shared.descriptor[x >> 33 & (PUBLISHED - 1)]);
@@ -404,7 +409,7 @@ int main(void)
         TEST(a_descriptor_stays_dead_when_its_slot_is_used_again),
         TEST(wrong_low_bits_generations_and_indices_find_nothing),
         TEST(values_that_no_provider_made_find_nothing),
-        TEST(a_slot_that_was_used_half_a_billion_times_still_makes_good_descriptors),
+        TEST(a_slot_whose_generations_are_used_up_still_makes_good_descriptors),
         TEST(closed_queued_and_half_accepted_sockets_are_not_found_although_they_exist),
         TEST(a_socket_lives_until_its_last_reference_of_any_kind_is_released),
         TEST(a_call_under_way_keeps_a_socket_that_is_closed_meanwhile),

@@ -233,7 +233,7 @@ static void an_event_may_be_closed_under_a_waiter(void **state)
 
 /* --- threads --- */
 
-static void count_call(DWORD_PTR context)
+static void CALLBACK count_call(DWORD_PTR context)
 {
     (*(unsigned *)context)++;
 }

@@ -10,9 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* On 32-bit x86 that is cmpxchg8b and the x87's 64-bit moves. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2, "no atomic hides a lock");
+
 typedef _Atomic uint32_t pal_atomic_u32;
 typedef _Atomic uint64_t pal_atomic_u64;
 typedef _Atomic bool pal_atomic_bool;
+_Static_assert(_Alignof(pal_atomic_u64) == 8, "those moves are atomic within a cache line");
 
 #define pal_load_relaxed(p)     atomic_load_explicit((p), memory_order_relaxed)
 #define pal_load_acquire(p)     atomic_load_explicit((p), memory_order_acquire)
