@@ -1,9 +1,9 @@
 #!/bin/bash
 # scripts/bench_compare.sh - raw verbs, the SAN provider, perftest, rsockets and TCP side by side in one
 # session. It owns the alternation of runs, the servers it starts, and the files in its output directory.
-# Figures are judged by bench/compare.awk against bench/targets.tsv. Two places: an RDMA device, or user-mode iWARP
-# (softiwarp) on this machine beside TCP, where perftest and rsockets have nothing to run on. Start it through
-# scripts/bench.sh --compare.
+# Figures are judged by bench/compare.awk against bench/targets.tsv. Three places: an RDMA device; user-mode iWARP
+# (softiwarp) on this machine beside TCP, where perftest and rsockets have nothing to run on; the same by the program for
+# Windows under Wine, beside Winsock TCP. Start it through scripts/bench.sh --compare or --windows.
 set -euo pipefail
 
 SELF=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,6 +16,7 @@ usage: wsdbench compare [OPTION]...   (scripts/bench.sh --compare [OPTION]... do
   --addr IP       address of the RDMA device (default: $WSD_TEST_RXE_ADDR, $WSD_TEST_SIW_ADDR)
   --softiwarp     no device: user-mode iWARP on this machine beside TCP, with the targets for that; --addr is 127.0.0.1
                   unless given
+  --windows       as --softiwarp, with the wsdbench.exe that $WSDBENCH names, under Wine (scripts/bench.sh --windows)
   --pin A,B       softiwarp: all clients on processor A, all servers on B (default: two that are no siblings of one core,
                   where there are such); none: where the system puts them, which is noise: see bench/README.md
   --check         exit 1 when a target of bench/targets.tsv is missed
@@ -46,6 +47,7 @@ parse_options() {
         --quick) quick=yes ;;
         --no-sweep) sweep='' ;;
         --softiwarp) place=softiwarp ;;
+        --windows) place=windows ;;
         --addr | --pin | --rounds | --budget | --idle | --only | --targets | --out)
             (($# > 1)) || fail "$1 needs a value"
             set_option "$1" "$2"
@@ -104,7 +106,7 @@ numbers_in() {
 }
 
 # Sets what is the same for all runs of wsdbench.
-declare -a everywhere=()
+declare -a everywhere=() wsdbench=("$WSDBENCH")
 choose_place() {
     if [[ $place == device ]]; then
         addr=${addr:-${WSD_TEST_RXE_ADDR:-${WSD_TEST_SIW_ADDR:-}}}
@@ -112,6 +114,7 @@ choose_place() {
     fi
     addr=${addr:-127.0.0.1}
     everywhere=(--backend softiwarp)
+    [[ $place != windows ]] || wsdbench=("$SELF/windows/wine.sh" "$WSDBENCH")
     pin=${pin:-$(two_processors)}
     [[ $pin == none ]] || everywhere+=(--pin "$pin")
 }
@@ -145,10 +148,11 @@ sample() {
 }
 
 last_error='' begun=0
-# ours WHAT... - runs wsdbench and leaves its table in $answer.
+# ours WHAT... - runs wsdbench and leaves its table in $answer. Lines of Windows end with a carriage return.
 ours() {
     last_error=''
-    answer=$(timeout 120 "$WSDBENCH" "$1" "${everywhere[@]}" "${@:2}" --addr "$addr" --quiet 2>"$work/stderr") ||
+    answer=$(timeout 120 "${wsdbench[@]}" "$1" "${everywhere[@]}" "${@:2}" --addr "$addr" --quiet 2>"$work/stderr" |
+        tr -d '\r') ||
         last_error="wsdbench $*: $(tail -n 1 "$work/stderr")"
 }
 
@@ -354,11 +358,11 @@ own_instructions() {
 
 # One name for each figure of a round, in the order of odd rounds; even rounds go backwards.
 round_jobs() {
-    if [[ $place == softiwarp ]]; then
-        own_jobs
-    else
-        device_jobs
-    fi
+    case $place in
+    softiwarp) own_jobs ;;
+    windows) windows_jobs ;;
+    *) device_jobs ;;
+    esac
 }
 
 own_jobs() {
@@ -386,6 +390,22 @@ connects raw
 connects san
 connects tcp
 idle_sockets
+JOBS
+}
+
+windows_jobs() {
+    cat <<'JOBS'
+own_lat poll raw
+own_lat poll san
+own_lat poll tcp
+own_lat upcall raw
+own_lat upcall san
+own_lat upcall tcp
+own_bw 1M write off raw
+own_bw 1M write off san
+own_bw 1M write on san
+own_bw 1M send off san
+own_bw 1M send off tcp
 JOBS
 }
 
@@ -539,6 +559,7 @@ find_inline() {
 set_lengths() {
     bw_length=(--seconds 1)
     [[ $place == device ]] || lat_iters=10000 upcall_iters=5000 connect_iters=1000
+    [[ $place != windows ]] || sweep=''
     if [[ -n $quick ]]; then
         rounds=1 sweep='' lat_iters=500 upcall_iters=200 bw_iters=100 reg_iters=50 connect_iters=20
         bw_length=(--iters 100)
@@ -571,7 +592,7 @@ main() {
         run_round
     done
     [[ -z $sweep ]] || run_sweep
-    [[ $place == device || -n $quick || ! instructions =~ $only ]] || own_instructions
+    [[ $place != softiwarp || -n $quick || ! instructions =~ $only ]] || own_instructions
     local status=0
     awk -v csv="$out/ratios.csv" -v json="$out/ratios.json" -v check="$check" -v where="$place" \
         -f "$BENCH/compare.awk" "$targets" "$out/samples.tsv" | tee "$out/ratios.txt" || status=$?

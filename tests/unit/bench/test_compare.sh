@@ -83,10 +83,12 @@ fi
 # The list in the tree: six columns, known kinds and places, numbers as bounds, and no row lost.
 is "targets.tsv is well formed" "" "$(awk -F '\t' '/^#/ { next }
     NF != 6 || $4 !~ /^(at-most|at-least|info)$/ || $5 !~ /^[0-9]+(\.[0-9]+)?$/ ||
-    $6 !~ /^(device|softiwarp)$/ { print FNR }' "$bench/targets.tsv")"
+    $6 !~ /^(device|softiwarp|windows)$/ { print FNR }' "$bench/targets.tsv")"
 is "targets.tsv has all rows of softiwarp" yes "$(awk -F '\t' '!/^#/ && $4 != "info" && $6 == "softiwarp" { n++ }
     END { print (n >= 11 ? "yes" : "no") }' "$bench/targets.tsv")"
 is "targets.tsv has all rows of a device" yes "$(awk -F '\t' '!/^#/ && $4 != "info" && $6 == "device" { n++ }
     END { print (n >= 11 ? "yes" : "no") }' "$bench/targets.tsv")"
+is "targets.tsv has all rows of windows" yes "$(awk -F '\t' '!/^#/ && $4 != "info" && $6 == "windows" { n++ }
+    END { print (n >= 3 ? "yes" : "no") }' "$bench/targets.tsv")"
 
 exit $((failures > 0))
