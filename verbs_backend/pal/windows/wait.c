@@ -44,10 +44,24 @@ void pal_waitable_clear(struct pal_os_waitable *w)
     (void)pal_swap_acq_rel(&w->is_signalled, false);
 }
 
+/* One who signals may be held up between flag and event while the signal is taken; his event then is set for nothing, and
+ * would be until the next signal: whoever sleeps on it does not sleep. It is reset, unless there is a signal now. */
+void pal_waitable_drop_stray(struct pal_os_waitable *w)
+{
+    if (pal_load_acquire(&w->is_signalled))
+        return;
+    ResetEvent(w->event);
+    if (pal_load_acquire(&w->is_signalled)) /* its set may have come just before the reset */
+        SetEvent(w->event);
+}
+
 void pal_waitable_changed_locked(struct pal_os_waitable *w)
 {
-    if (w->waiters)
-        SetEvent(w->changed);
+    if (!w->waiters)
+        return;
+    w->changes++;
+    w->unaware = w->waiters;
+    SetEvent(w->changed);
 }
 
 void pal_waitable_set_deadline(struct pal_os_waitable *w, uint64_t deadline_ns)
@@ -69,7 +83,7 @@ struct sleep {
     DWORD handle_count;
     struct {
         pal_waitable w;
-        uint32_t bit;
+        uint32_t bit, changes;
     } parts[PARTS_MAX];
     unsigned part_count;
     uint64_t nearest_ns; /* 0: no deadline */
@@ -94,12 +108,12 @@ static void ask(struct sleep *s, pal_waitable w, uint32_t bit)
             s->ready |= bit; /* more than one can sleep on: let its owner look */
             return;
         }
-        s->parts[s->part_count].w = w;
-        s->parts[s->part_count++].bit = bit;
-        AcquireSRWLockExclusive(&w->lock);
-        if (w->waiters++ == 0 && w->changed) /* with others there it stays set until all have seen it */
-            ResetEvent(w->changed);
         HANDLE wake = NULL;
+        AcquireSRWLockExclusive(&w->lock);
+        w->waiters++;
+        s->parts[s->part_count].w = w;
+        s->parts[s->part_count].bit = bit;
+        s->parts[s->part_count++].changes = w->changes;
         if (pal_load_acquire(&w->is_signalled) || (w->deadline_ns && pal_now_ns() >= w->deadline_ns) ||
             (w->sockets && w->is_watching && pal_socket_set_ask_locked(w->sockets, &wake)))
             s->ready |= bit;
@@ -121,6 +135,8 @@ static void look(struct sleep *s, bool has_slept)
         pal_waitable w = s->parts[i].w;
         AcquireSRWLockExclusive(&w->lock);
         w->waiters--;
+        if (s->parts[i].changes != w->changes && --w->unaware == 0) /* set until all who slept have seen it */
+            ResetEvent(w->changed);
         if (has_slept &&
             (pal_load_acquire(&w->is_signalled) || (w->deadline_ns && pal_now_ns() >= w->deadline_ns) ||
              (w->sockets && w->is_watching && pal_socket_set_woke_locked(w->sockets))))
@@ -141,10 +157,15 @@ static DWORD ms_until(uint64_t deadline_ns, uint64_t now_ns)
 static void fall_asleep(const struct sleep *s)
 {
     const DWORD ms = s->nearest_ns ? ms_until(s->nearest_ns, pal_now_ns()) : INFINITE;
-    if (s->handle_count == 0)
+    if (s->handle_count == 0) {
         Sleep(ms);
-    else
-        (void)WaitForMultipleObjects(s->handle_count, s->handles, FALSE, ms); /* look() tells which it was */
+        return;
+    }
+    /* look() tells what is ready; this, what woke us */
+    const DWORD which = WaitForMultipleObjects(s->handle_count, s->handles, FALSE, ms);
+    for (unsigned i = 0; which < s->handle_count && i < s->part_count; i++)
+        if (s->parts[i].w->event == s->handles[which])
+            pal_waitable_drop_stray(s->parts[i].w);
 }
 
 uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms)

@@ -25,6 +25,8 @@ struct pal_os_waitable {
     SRWLOCK lock;         /* guards what follows */
     uint64_t deadline_ns; /* 0: none */
     unsigned waiters;     /* threads between asking and having slept */
+    unsigned unaware;     /* of them, those that asked before the last change */
+    uint32_t changes;     /* that somebody had to be told of */
     bool is_watching;
     struct pal_socket_set *sockets; /* NULL: none yet */
 };
@@ -36,6 +38,7 @@ bool pal_waitable_init(struct pal_os_waitable *w, unsigned parts, pal_waitable b
 void pal_waitable_fini(struct pal_os_waitable *w);
 void pal_waitable_signal(struct pal_os_waitable *w);
 void pal_waitable_clear(struct pal_os_waitable *w);
+void pal_waitable_drop_stray(struct pal_os_waitable *w); /* by who was woken by its event */
 void pal_waitable_set_deadline(struct pal_os_waitable *w, uint64_t deadline_ns);
 /* To be called with the lock held after something changed that a sleeper has to know. */
 void pal_waitable_changed_locked(struct pal_os_waitable *w);
