@@ -105,6 +105,16 @@ void ct_env_hold_module(void);
             ct_skip("needs two processes; the loop backend lives in one");                                   \
     } while (0)
 
+/* Whether a killed peer's connection may stay, told nothing; then only sends and transfers find out (WSD_SOFTIWARP_DEAD_MS). */
+#ifndef POSIX_KILL_KEEPS_SOCKETS
+#define POSIX_KILL_KEEPS_SOCKETS false
+#endif
+#define ct_needs_sockets_that_end_with_their_process()                                                       \
+    do {                                                                                                     \
+        if (POSIX_KILL_KEEPS_SOCKETS)                                                                        \
+            ct_skip("the Wine server may keep sockets of a process that was killed: nobody is told");        \
+    } while (0)
+
 void ct_check_(int got, int expected, const char *what, const char *file, int line);
 void ct_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line);
 void ct_fail_(const char *file, int line, const char *format, ...) PAL_PRINTF(3, 4) __attribute__((noreturn));

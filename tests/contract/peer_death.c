@@ -109,6 +109,7 @@ static void a_killed_peer_fails_pending_receives(void **state)
     WSAOVERLAPPED in[4] = {{0}};
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     ct_tell(q, "receive 8");
     for (int i = 0; i < 4; i++)
@@ -126,6 +127,7 @@ static void a_peer_killed_while_it_sends_fails_what_is_pending(void **state)
     int failed = 0, error = 0;
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     for (int i = 0; i < 32; i++)
         ct_ok(ct_recv(&mine, 0, 65536, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
@@ -176,6 +178,7 @@ static void a_peer_killed_during_transfers_ends_them(void **state)
     struct fixture *f = *state;
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     for (int i = 0; i < 2; i++) {
         struct ct_end mine;
         struct sw_rdma_descriptor d;
@@ -204,6 +207,8 @@ static void a_peer_killed_under_our_transfers_fails_them(void **state)
     int error = 0;
 
     ct_needs_processes();
+    if (POSIX_KILL_KEEPS_SOCKETS)
+        ct_reload(f, "WSD_SOFTIWARP_DEAD_MS", "1000", NULL);
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     const char *hex = ct_tell(q, "expose 65536");
     for (d.length = 0; sscanf(hex + 2 * d.length, "%2x", &byte) == 1; d.length++)
@@ -227,6 +232,7 @@ static void a_peer_killed_with_its_request_in_our_queue_leaves_the_listener_work
     struct sw_companion *b = NULL;
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_start(f);
     struct sw_listener *l = ct_listen(f, 5);
     ct_tell(q, "start %u", (unsigned)ntohs(l->local.sin_port));
@@ -273,6 +279,7 @@ static void a_peer_killed_right_after_accepting_resets_the_connection(void **sta
     struct sw_companion *a;
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_start(f);
     unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
     WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);

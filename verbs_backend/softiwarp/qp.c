@@ -259,13 +259,25 @@ void si_qp_left(struct vb_qp *qp, enum pal_net how)
 }
 
 /* TCP of the peer acknowledges a read request also when its process does not run, so TCP does not find out; adapters
- * answer reads without the process, and give up a peer that does not (ibv_modify_qp(3), timeout). While bytes of ours wait
- * for TCP, its own time runs. */
+ * answer reads without the process, and give up a peer that does not (ibv_modify_qp(3), timeout). */
+static bool is_unanswered(const struct vb_qp *qp)
+{
+    return qp->read_count && !qp->tx.bytes && qp->looked_received == qp->rx.received;
+}
+
+/* While bytes of ours wait for TCP, its own time runs where it has one. */
+static bool is_stuck(const struct vb_qp *qp)
+{
+    return qp->tx.bytes && qp->looked_sent == qp->tx.stream + (uint32_t)qp->tx.sent &&
+           !pal_socket_gives_up_full_peers();
+}
+
 void si_qp_look(struct vb_qp *qp)
 {
-    const bool is_due = qp->state == SI_QP_RTS && qp->read_count && !qp->tx.bytes;
-    qp->quiet_looks = is_due && qp->looked_received == qp->rx.received ? qp->quiet_looks + 1 : 0;
+    const bool is_quiet = qp->state == SI_QP_RTS && (is_unanswered(qp) || is_stuck(qp));
+    qp->quiet_looks = is_quiet ? qp->quiet_looks + 1 : 0;
     qp->looked_received = qp->rx.received;
+    qp->looked_sent = qp->tx.stream + (uint32_t)qp->tx.sent;
     if (qp->quiet_looks > SI_LOOKS)
         si_qp_left(qp, PAL_NET_TIMEOUT);
 }

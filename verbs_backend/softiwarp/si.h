@@ -309,7 +309,9 @@ struct vb_qp {
     struct si_read reads[SI_MAX_READS];
     uint32_t read_first, read_count;
     uint64_t looked_received; /* rx.received when the cm looked for the last time */
-    unsigned quiet_looks;     /* and how often in a row nothing had come though a read was out */
+    uint32_t looked_sent;     /* bytes that had been sent then, modulo 2^32 */
+    unsigned
+        quiet_looks; /* and how often in a row nothing had come though a read was out, or gone though bytes wait */
     struct si_inread inreads[SI_MAX_READS];
     uint32_t in_first, in_count;
     struct si_tx tx;

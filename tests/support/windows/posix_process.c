@@ -135,6 +135,11 @@ static int whole_process(HANDLE h, const char *call)
     return -1;
 }
 
+bool posix_is_wine(void)
+{
+    return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
+}
+
 int kill(pid_t pid, int signal_number)
 {
     struct child *c = child_of(pid);

@@ -297,3 +297,8 @@ uint32_t pal_socket_segment_bytes(pal_socket s)
         return 0;
     return (uint32_t)mss;
 }
+
+bool pal_socket_gives_up_full_peers(void)
+{
+    return true; /* TCP_USER_TIMEOUT: tcp(7) */
+}

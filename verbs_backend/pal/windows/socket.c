@@ -4,8 +4,15 @@
 #include <mstcpip.h>
 #include <string.h>
 
-#ifndef TCP_MAXRT /* seconds; since Windows 2000, but not in every header */
+/* Options that not every header has. Source: MSDN, IPPROTO_TCP socket options. */
+#ifndef TCP_MAXRT /* seconds */
 #define TCP_MAXRT 5
+#endif
+#ifndef TCP_MAXRTMS /* Windows 10 */
+#define TCP_MAXRTMS 14
+#endif
+#ifndef TCP_KEEPCNT /* Windows 10; before, there are always ten */
+#define TCP_KEEPCNT 16
 #endif
 
 /* Once per load of this library and never given back: who unloads us may be inside Winsock, and the count that WSAStartup
@@ -119,11 +126,13 @@ static void tune(SOCKET s, const struct pal_socket_tuning *t)
         const ULONG step = t->dead_peer_ms / 4 ? t->dead_peer_ms / 4 : 1;
         struct tcp_keepalive alive = {.onoff = 1, .keepalivetime = step, .keepaliveinterval = step};
         DWORD got = 0;
-        /* While something is outstanding. It counts retransmissions: a peer that acknowledges and takes nothing is not
-         * given up, as it is with TCP_USER_TIMEOUT of Linux, and Wine has none of the two. */
+        /* While something is outstanding that was not acknowledged; Wine has neither. The finer one comes last. A peer that
+         * acknowledges and takes nothing is another matter: pal_socket_gives_up_full_peers(). */
         set_number(s, IPPROTO_TCP, TCP_MAXRT, (t->dead_peer_ms + 999) / 1000);
+        set_number(s, IPPROTO_TCP, TCP_MAXRTMS, t->dead_peer_ms);
         /* While nothing is. */
         (void)WSAIoctl(s, SIO_KEEPALIVE_VALS, &alive, sizeof alive, NULL, 0, &got, NULL, NULL);
+        set_number(s, IPPROTO_TCP, TCP_KEEPCNT, 3);
     }
 }
 
@@ -327,4 +336,9 @@ uint32_t pal_socket_segment_bytes(pal_socket s)
 {
     (void)s; /* TCP_MAXSEG is not among the options of Windows 7; later it is, but Wine lacks it */
     return 0;
+}
+
+bool pal_socket_gives_up_full_peers(void)
+{
+    return false; /* TCP_MAXRT counts what is not acknowledged */
 }

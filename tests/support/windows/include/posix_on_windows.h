@@ -7,6 +7,7 @@
 #ifndef POSIX_ON_WINDOWS_H
 #define POSIX_ON_WINDOWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,6 +78,10 @@ int sigaction(int signal_number, const struct sigaction *action,
               struct sigaction *before); /* SIGALRM alone */
 unsigned alarm(unsigned seconds);        /* the handler runs in a thread of its own */
 int kill(pid_t pid, int signal_number);
+/* Wine 8: when a process was killed, its server mostly closes what it had, but may keep a socket that then nobody has, for as long
+ * as it lives; whichever way it was killed. Windows closes them all. */
+bool posix_is_wine(void);
+#define POSIX_KILL_KEEPS_SOCKETS posix_is_wine()
 pid_t fork(void);
 enum { PR_SET_PDEATHSIG = 1, PR_SET_PTRACER = 0x59616d61, PR_SET_PTRACER_ANY = -1 };
 int prctl(int what, ...); /* PR_SET_PDEATHSIG: a child is in its parent's job, which ends with it */

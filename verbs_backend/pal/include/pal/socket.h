@@ -69,6 +69,8 @@ void pal_socket_finish(pal_socket s); /* nothing more will be sent: the peer rea
 void pal_socket_close(pal_socket s);  /* what was sent still travels, unless input was left unread */
 bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *remote); /* either may be NULL */
 uint32_t pal_socket_segment_bytes(pal_socket s); /* what TCP puts in one segment; 0 = unknown */
+/* Does TCP of this system itself give up a peer that acknowledges and takes nothing (dead_peer_ms)? Else its user has to. */
+bool pal_socket_gives_up_full_peers(void);
 
 /* ---- readiness of many sockets ---- */
 
