@@ -448,6 +448,7 @@ static void a_target_that_dies_with_the_socket_resets_the_peer(void **state)
     WSAOVERLAPPED in = {0};
 
     ct_needs_processes();
+    ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_start(f);
     ct_pair(f, &p, 4096);
     ct_ok(ct_recv(&p.b, 0, 64, &in, SW_NOTIFY));
