@@ -2,12 +2,15 @@
  * late, or kills its queue pair, until the whole scenario succeeds without having met the fault. Each round
  * must end in time, leave nothing behind, and every call may answer only what the contract has for it.
  *
- *   wsd_fault --provider FILE [--softiwarp] [--plan PLAN] [--iwarp] [--retry] [--verbose] [--test PATTERN]
+ *   wsd_fault --provider FILE [--softiwarp] [--plan PLAN] [--iwarp] [--retry] [--verbose] [--stride N]
+ *             [--test PATTERN]
  *
  *   --softiwarp   over user-mode iWARP on the loopback interface instead of the loop backend
  *   --plan PLAN   one round with that plan (vb/vb_fault.h) instead of the sweeps: for a failure that was
  *                 reported, with --iwarp and --retry if the report has these words
  *   --verbose     a line for every round
+ *   --stride N    each call fails once, but all else (second tries, other statuses, two failures, lateness, dying
+ *                 queue pairs) looks at every Nth call, beginning with the first: where a round takes long
  *
  * FILE is the test module wsdprov_loop.
  * Exit: 0; number of failed tests; 2 for bad usage; a hang aborts with stacks. */
@@ -20,7 +23,8 @@
 
 static struct {
     bool is_verbose, is_iwarp, is_softiwarp;
-    unsigned files; /* may be open; 0: any number */
+    unsigned files;  /* may be open; 0: any number */
+    unsigned stride; /* of all but the first sweep */
     char plan[256];
 } run;
 
@@ -78,17 +82,18 @@ struct sweep {
     const char *op, *action;
     bool is_iwarp, retries;
     bool must_complete; /* late things are no failures */
-    unsigned step;      /* look at every so-manieth call */
+    unsigned step;      /* look at every so-manieth call; 0: stride */
 };
 
 static unsigned sweep(const struct sweep *w)
 {
+    const unsigned step = w->step ? w->step : run.stride;
     unsigned bad = 0, rounds = 0, complete = 0;
 
     if (w->is_iwarp && kinds() == 1)
         return 0;
     run.is_iwarp = w->is_iwarp;
-    for (unsigned n = 1;; n += w->step) {
+    for (unsigned n = 1;; n += step) {
         char plan[64];
         struct scenario_result r;
         bool has_fired;
@@ -150,10 +155,9 @@ static void any_call_that_fails_is_reported_and_cleared_away(void **state)
 static void a_call_that_was_refused_succeeds_the_second_time(void **state)
 {
     (void)state;
-    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true, .step = 1}), 0);
-    assert_int_equal(
-        sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true, .is_iwarp = true, .step = 1}),
-        0);
+    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true}), 0);
+    assert_int_equal(sweep(&(struct sweep){.op = "any", .action = "fail", .retries = true, .is_iwarp = true}),
+                     0);
 }
 
 static void every_operation_may_fail_with_each_of_its_statuses(void **state)
@@ -196,7 +200,7 @@ static void every_operation_may_fail_with_each_of_its_statuses(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        bad += sweep(&(struct sweep){.op = rows[i].op, .action = rows[i].action, .step = 1});
+        bad += sweep(&(struct sweep){.op = rows[i].op, .action = rows[i].action});
     assert_int_equal(bad, 0);
 }
 
@@ -225,11 +229,11 @@ static void two_calls_in_a_row_may_fail(void **state)
 
     (void)state;
     run.is_iwarp = false;
-    for (unsigned n = 1; has_fired && n < ROUNDS_MAX && bad < SHOWN_MAX; n++) {
+    for (unsigned n = 1; has_fired && n < ROUNDS_MAX && bad < SHOWN_MAX; n += run.stride) {
         struct scenario_result r;
         char plan[64];
         snprintf(plan, sizeof plan, "any:%u:fail,any:%u:fail,any:%u:fail", n, n + 1, n + 3);
-        bad += !round_is_fine(plan, n % 2 == 0, &r, &has_fired);
+        bad += !round_is_fine(plan, n / run.stride % 2 == 0, &r, &has_fired);
     }
     assert_int_equal(bad, 0);
 }
@@ -239,11 +243,12 @@ static void whatever_comes_late_still_comes(void **state)
     unsigned bad = 0;
 
     (void)state;
-    bad += sweep(&(struct sweep){.op = "any", .action = "late=25", .must_complete = true, .step = 3});
-    bad += sweep(&(struct sweep){.op = "cq_poll", .action = "late=25", .must_complete = true, .step = 1});
-    bad += sweep(&(struct sweep){.op = "cm_poll", .action = "late=25", .must_complete = true, .step = 1});
-    bad += sweep(&(struct sweep){
-        .op = "cm_poll", .action = "late=25", .must_complete = true, .is_iwarp = true, .step = 1});
+    bad += sweep(
+        &(struct sweep){.op = "any", .action = "late=25", .must_complete = true, .step = 3 * run.stride});
+    bad += sweep(&(struct sweep){.op = "cq_poll", .action = "late=25", .must_complete = true});
+    bad += sweep(&(struct sweep){.op = "cm_poll", .action = "late=25", .must_complete = true});
+    bad += sweep(
+        &(struct sweep){.op = "cm_poll", .action = "late=25", .must_complete = true, .is_iwarp = true});
     assert_int_equal(bad, 0);
 }
 
@@ -256,8 +261,7 @@ static void a_queue_pair_that_dies_ends_everything_on_it(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         for (unsigned is_iwarp = 0; is_iwarp < kinds(); is_iwarp++)
-            bad += sweep(
-                &(struct sweep){.op = ops[i], .action = "flush", .is_iwarp = is_iwarp != 0, .step = 1});
+            bad += sweep(&(struct sweep){.op = ops[i], .action = "flush", .is_iwarp = is_iwarp != 0});
     assert_int_equal(bad, 0);
 }
 
@@ -331,6 +335,7 @@ int main(int argc, char **argv)
     bool is_iwarp = false, retries = false;
     int result;
 
+    run.stride = 1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--provider") == 0 && i + 1 < argc) {
             provider = argv[++i];
@@ -338,6 +343,8 @@ int main(int argc, char **argv)
             plan = argv[++i];
         } else if (strcmp(argv[i], "--test") == 0 && i + 1 < argc) {
             cmocka_set_test_filter(argv[++i]);
+        } else if (strcmp(argv[i], "--stride") == 0 && i + 1 < argc) {
+            run.stride = (unsigned)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--softiwarp") == 0) {
             run.is_softiwarp = true;
         } else if (strcmp(argv[i], "--iwarp") == 0) {
@@ -351,15 +358,18 @@ int main(int argc, char **argv)
             break;
         }
     }
-    if (provider == NULL) {
+    if (provider == NULL || run.stride == 0) {
         fprintf(stderr, "usage: wsd_fault --provider FILE [--softiwarp] [--plan PLAN] [--iwarp] [--retry] "
-                        "[--verbose] [--test PATTERN]\n");
+                        "[--verbose] [--stride N] [--test PATTERN]\n");
         return 2;
     }
     result = ct_env_init(true, provider, NULL, NULL);
     if (result != 0)
         return result;
     settings();
+    if (run.stride > 1)
+        printf("stride %u: each call fails once, all else is tried at every %uth call only\n", run.stride,
+               run.stride);
     watchdog_start(STALL_MS, describe);
     scenario_init();
     run.is_iwarp = is_iwarp;

@@ -84,6 +84,13 @@ __attribute__((constructor)) static void make_job(void)
         (void)SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
 }
 
+/* So it is with what the system keeps from the first named object on, and from the first message for a debugger, which cmocka
+ * sends with whatever it prints. */
+__attribute__((constructor)) static void say_nothing(void)
+{
+    OutputDebugStringA("");
+}
+
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *a, const void *attributes,
                 char *const argv[], char *const environment[])
 {
