@@ -222,7 +222,7 @@ static bool make_progress(struct bench_ep *ep)
 }
 
 /* Reading memory that a device writes is a race by design. */
-__attribute__((no_sanitize("thread"))) static bool watch_last_byte(struct bench_run_args *a, uint8_t seq)
+PAL_RACE_BY_DESIGN static bool watch_last_byte(struct bench_run_args *a, uint8_t seq)
 {
     struct bench_ep *ep = a->ep;
     const volatile uint8_t *last = ep->window + a->size - 1;

@@ -17,9 +17,8 @@ void bench_pattern_fill(uint8_t *bytes, size_t count, uint64_t seq)
 }
 
 /* May look at memory that a device (or a thread that plays one) is still writing: a race by design. */
-__attribute__((no_sanitize("thread"))) bool bench_pattern_check(const uint8_t *bytes, size_t count,
-                                                                uint64_t seq, const char *what,
-                                                                struct bench_error *err)
+PAL_RACE_BY_DESIGN bool bench_pattern_check(const uint8_t *bytes, size_t count, uint64_t seq,
+                                            const char *what, struct bench_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (bytes[i] != pattern_byte(i, seq))

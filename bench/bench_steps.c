@@ -6,8 +6,8 @@
 #include "pal/time.h"
 
 /* Names and calls must survive the compiler: a counter looks for them. */
-__attribute__((noinline)) enum bench_step bench_step_send(struct bench_ep *ep, uint32_t bytes);
-__attribute__((noinline)) enum bench_step bench_step_recv(struct bench_ep *ep, uint32_t *bytes);
+PAL_NOINLINE enum bench_step bench_step_send(struct bench_ep *ep, uint32_t bytes);
+PAL_NOINLINE enum bench_step bench_step_recv(struct bench_ep *ep, uint32_t *bytes);
 
 /* One message sent, its completion polled. */
 enum bench_step bench_step_send(struct bench_ep *ep, uint32_t bytes)

@@ -72,13 +72,13 @@ int sw_op_refused(const struct sw_companion *c, WSAOVERLAPPED *ov, enum sw_compl
 
 static bool is_in_progress(const WSAOVERLAPPED *ov)
 {
-    return __atomic_load_n(&ov->Internal, __ATOMIC_ACQUIRE) == WSS_OPERATION_IN_PROGRESS;
+    return pal_word_load_acquire(&ov->Internal) == WSS_OPERATION_IN_PROGRESS;
 }
 
 bool sw_overlapped_result(const WSAOVERLAPPED *ov, DWORD *bytes, int *error)
 {
     /* acquire: the other fields are final */
-    ULONG_PTR status = __atomic_load_n(&ov->Internal, __ATOMIC_ACQUIRE);
+    ULONG_PTR status = pal_word_load_acquire(&ov->Internal);
     int code = 0;
 
     if (status == WSS_OPERATION_IN_PROGRESS)
@@ -87,7 +87,7 @@ bool sw_overlapped_result(const WSAOVERLAPPED *ov, DWORD *bytes, int *error)
     if (status != 0)
         code = ov->OffsetHigh != 0 ? (int)ov->OffsetHigh : (int)status;
     if (bytes != NULL)
-        *bytes = code == 0 ? (DWORD)__atomic_load_n(&ov->InternalHigh, __ATOMIC_RELAXED) : 0;
+        *bytes = code == 0 ? (DWORD)pal_word_load_relaxed(&ov->InternalHigh) : 0;
     if (error != NULL)
         *error = code;
     return true;

@@ -198,7 +198,7 @@ static int complete_overlapped_request(unsigned index, SOCKET s, WSAOVERLAPPED *
         sw_violation(p, "%s: operation %p was submitted with bit 0 of hEvent set", name, (void *)ov);
         return SOCKET_ERROR;
     }
-    in_progress = __atomic_load_n(&ov->Internal, __ATOMIC_ACQUIRE) == WSS_OPERATION_IN_PROGRESS;
+    in_progress = pal_word_load_acquire(&ov->Internal) == WSS_OPERATION_IN_PROGRESS;
     if (tracked == SW_INFLIGHT_OTHER_HANDLE || (tracked == SW_INFLIGHT_ABSENT && !in_progress)) {
         sw_slot_unlock(slot);
         sw_violation(p,
@@ -210,10 +210,10 @@ static int complete_overlapped_request(unsigned index, SOCKET s, WSAOVERLAPPED *
     if (tracked == SW_INFLIGHT_OK)
         slot->u.socket.in_flight--;
     notify = slot->u.socket.notify;
-    __atomic_store_n(&ov->InternalHigh, (ULONG_PTR)bytes, __ATOMIC_RELAXED);
+    pal_word_store_relaxed(&ov->InternalHigh, (ULONG_PTR)bytes);
     /* release: publishes InternalHigh, and Offset and OffsetHigh of the provider; the OVERLAPPED is the
      *          caller's from here on */
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)op_error, __ATOMIC_RELEASE);
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)op_error);
     if (slot->u.socket.waiters > 0)
         pal_cond_broadcast(&slot->completed);
     sw_slot_unlock(slot);

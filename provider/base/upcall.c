@@ -39,7 +39,7 @@ bool wsd_upcall_set_table(const WSPUPCALLTABLEEX *table, DWORD catalog_id)
     return true;
 }
 
-__attribute__((destructor)) static void free_tables(void)
+PAL_AT_UNLOAD(free_tables)
 {
     struct published *p = atomic_load_explicit(&current, memory_order_acquire);
     while (p) {

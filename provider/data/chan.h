@@ -244,7 +244,7 @@ static inline void wsd_op_begin(struct wsd_queue *q, struct wsd_op *op, WSAOVERL
     ov->Offset = 0;
     ov->OffsetHigh = 0;
     /* before it can complete */
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS, __ATOMIC_RELEASE);
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
     q->live++;
 }
 /* Does this piece, which has bytes, lie in the region that was used last? */
@@ -275,7 +275,7 @@ static inline void wsd_store_result(WSAOVERLAPPED *ov, uint32_t error, uint32_t 
     ov->Offset = 0;
     ov->InternalHigh = bytes;
     /* publishes the count and the error */
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)error, __ATOMIC_RELEASE);
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)error);
 }
 /* Copy an arrived first message into the receive paired with it, and finish that. rq.lock held. */
 bool wsd_chan_copy_private_locked(struct wsd_chan *c, struct wsd_op *op, const struct wsd_private_buf *b);

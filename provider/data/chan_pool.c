@@ -60,7 +60,7 @@ void wsd_chan_give(struct wsd_chan *c)
 }
 
 /* The library is being unloaded: nobody calls any more. */
-__attribute__((destructor)) static void free_pool(void)
+PAL_AT_UNLOAD(free_pool)
 {
     while (free_chans) {
         struct wsd_chan *c = free_chans;

@@ -21,7 +21,7 @@ int wsd_chan_error(struct wsd_chan *c, vb_status_t st)
 
 void wsd_op_undo(struct wsd_queue *q, struct wsd_op *op)
 {
-    __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
+    pal_word_store_release(&op->ov->Internal, (ULONG_PTR)0);
     q->live--; /* never the last: the channel is open */
 }
 
@@ -236,7 +236,7 @@ static bool private_done_locked(struct wsd_chan *c, struct wsd_private_buf *b, c
 
 int wsd_op_refused_locked(struct wsd_queue *q, struct wsd_op *op, vb_status_t st)
 {
-    __atomic_store_n(&op->ov->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
+    pal_word_store_release(&op->ov->Internal, (ULONG_PTR)0);
     op->region[0] = NULL;
     wsd_op_free_locked(q, op);
     return wsd_error_post(st);

@@ -235,7 +235,7 @@ static void give(struct wsd_shard *s)
 }
 
 /* The library is being unloaded: nobody polls any more. */
-__attribute__((destructor)) static void free_pool(void)
+PAL_AT_UNLOAD(free_pool)
 {
     while (free_shards) {
         struct wsd_shard *s = free_shards;

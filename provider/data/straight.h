@@ -22,8 +22,7 @@ static inline struct wsd_op *wsd_straight_op(struct wsd_queue *q, uint8_t kind, 
     op->region[0] = q->last_hit;
     ov->Offset = 0;
     ov->OffsetHigh = 0;
-    __atomic_store_n(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS,
-                     __ATOMIC_RELEASE); /* before it can complete */
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS); /* before it can complete */
     return op;
 }
 

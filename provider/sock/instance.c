@@ -18,7 +18,7 @@
 struct wsd_provider_state wsd_provider;
 
 /* The locks live as long as the library is loaded: a late call must find them. */
-__attribute__((constructor)) static void init_locks(void)
+PAL_AT_LOAD(init_locks)
 {
     if (!pal_mutex_init(&wsd_provider.lifecycle) || !pal_cond_init(&wsd_provider.phase_changed) ||
         !pal_mutex_init(&wsd_provider.lock) || !pal_mutex_init(&wsd_provider.table_lock))

@@ -175,7 +175,7 @@ uint32_t wsd_sock_count(void)
 }
 
 /* The library is being unloaded: no descriptor can be used any more. */
-__attribute__((destructor)) static void free_table(void)
+PAL_AT_UNLOAD(free_table)
 {
     if (pal_load_acquire(&used_slots))
         return; /* not cleaned up: threads may still look at them */

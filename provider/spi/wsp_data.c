@@ -49,7 +49,7 @@ int WSPAPI WSPRecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 static inline bool finished(WSAOVERLAPPED *ov)
 {
     /* acquire: the count and the error were written before */
-    return __atomic_load_n(&ov->Internal, __ATOMIC_ACQUIRE) != (ULONG_PTR)WSS_OPERATION_IN_PROGRESS;
+    return pal_word_load_acquire(&ov->Internal) != (ULONG_PTR)WSS_OPERATION_IN_PROGRESS;
 }
 
 static bool finished_arg(void *ov)
@@ -67,7 +67,7 @@ static inline void report(const WSAOVERLAPPED *ov, DWORD *bytes, DWORD *flags)
 
 /* For a poller, which holds nothing that keeps the shard alive: take completions unless somebody is at it, and have
  * the sleeper make the upcalls that are due (a poller runs nobody's: W13, W14). */
-static inline __attribute__((always_inline)) void progress(struct wsd_shard *s)
+static PAL_ALWAYS_INLINE void progress(struct wsd_shard *s)
 {
     struct vb_wc wc[WSD_HARVEST_BATCH];
     if (!pal_lock_try(&s->poll_lock))
@@ -88,7 +88,7 @@ static inline __attribute__((always_inline)) void progress(struct wsd_shard *s)
 
 /* Not finished: drive it, which the preferred way to learn of completion must do (4.12). False: there is nothing to
  * drive. No reference: channels and shards stay where they are while the library is loaded. */
-static inline __attribute__((always_inline)) bool drive(struct wsd_sock *slot)
+static PAL_ALWAYS_INLINE bool drive(struct wsd_sock *slot)
 {
     /* acquire, twice: as in straight_chan() */
     struct wsd_chan *c = atomic_load_explicit(&slot->chan, memory_order_acquire);
@@ -145,8 +145,8 @@ static int wait_finished(SOCKET s, WSAOVERLAPPED *ov)
     return 0;
 }
 
-__attribute__((noinline)) static BOOL ask_and_wait(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes,
-                                                   DWORD *flags, INT *lpErrno)
+PAL_NOINLINE static BOOL ask_and_wait(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes, DWORD *flags,
+                                      INT *lpErrno)
 {
     SOCKET s = pal_load_relaxed(&slot->current); /* 0 if it was closed just now: unknown too */
     bool can_wait = drive(slot);
@@ -157,8 +157,8 @@ __attribute__((noinline)) static BOOL ask_and_wait(struct wsd_sock *slot, WSAOVE
 /* ---- results ------------------------------------------------------------------------------------------- */
 
 /* Its arguments are where those of WSPGetOverlappedResult came in. */
-__attribute__((noinline)) static BOOL ask(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes, BOOL wait,
-                                          DWORD *flags, INT *lpErrno)
+PAL_NOINLINE static BOOL ask(struct wsd_sock *slot, WSAOVERLAPPED *ov, DWORD *bytes, BOOL wait, DWORD *flags,
+                             INT *lpErrno)
 {
     if (wait)
         return ask_and_wait(slot, ov, bytes, flags, lpErrno);

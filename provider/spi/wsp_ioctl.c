@@ -149,7 +149,7 @@ int WSPAPI WSPIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD c
         lpOverlapped->Offset = 0;
         lpOverlapped->OffsetHigh = 0;
         lpOverlapped->InternalHigh = returned;
-        __atomic_store_n(&lpOverlapped->Internal, (ULONG_PTR)0, __ATOMIC_RELEASE);
+        pal_word_store_release(&lpOverlapped->Internal, (ULONG_PTR)0);
     }
     wsd_sock_release(sock, WSD_REF_CALL);
     return wsp_result(lpErrno, error);

@@ -238,8 +238,9 @@ static void without_the_callback_nothing_is_kept(void **state)
     mini_connect(f, &m, &p);
     LPFN_WSPREGISTERMEMORY reg = mini_extension(&m.procs, p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
     ct_ok(code);
-    LPFN_WSPDEREGISTERMEMORY dereg = (LPFN_WSPDEREGISTERMEMORY)(void *)mini_extension(
-        &m.procs, p.connector, (GUID)WSAID_DEREGISTERMEMORY, &code);
+    LPFN_WSPREGISTERMEMORY other = mini_extension(&m.procs, p.connector, (GUID)WSAID_DEREGISTERMEMORY, &code);
+    LPFN_WSPDEREGISTERMEMORY dereg;
+    memcpy(&dereg, &other, sizeof dereg);
     ct_ok(code);
     uint32_t before = registrations();
     for (int i = 0; i < 5; i++) {

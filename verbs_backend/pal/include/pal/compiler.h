@@ -1,6 +1,8 @@
 /* pal/compiler.h - what C11 has no word for and compilers spell differently. The only place for it outside the platform
  * layer's own files.
- * Layer:   platform; may be included by everything. */
+ * Layer:   platform; may be included by everything.
+ * Known:   gcc and clang (also mingw-w64), and MSVC as of Visual Studio 2022 17.5 with /std:c11 /experimental:c11atomics, the
+ *          first that has <stdatomic.h>. tests/abi/portable.sh compiles the second form with clang's MSVC target. */
 #ifndef PAL_COMPILER_H
 #define PAL_COMPILER_H
 
@@ -12,6 +14,53 @@
 #define PAL_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #else
 #define PAL_PRINTF(format_at, first_at)
+#endif
+
+/* Before `static` and the type: PAL_NOINLINE static int f(void). PAL_ALWAYS_INLINE stands in place of `inline`.
+ * PAL_RACE_BY_DESIGN: the function looks at memory that others write, and ThreadSanitizer has nothing to say.
+ * PAL_AT_LOAD(f), PAL_AT_UNLOAD(f): the definition of void f(void), called when the module is loaded and when it is
+ * unloaded; the body follows. At unloading after what was registered with atexit() later.
+ * PAL_THREAD_LOCAL: in place of C11's word, which MSVC lacks. */
+#if defined(_MSC_VER) && !defined(__GNUC__)
+#define PAL_NOINLINE      __declspec(noinline)
+#define PAL_ALWAYS_INLINE __forceinline
+#define PAL_RACE_BY_DESIGN
+#define PAL_THREAD_LOCAL __declspec(thread)
+
+/* The C runtime calls what stands in .CRT$XCU when it starts a module, and what a DLL gave to atexit() when that goes. Nobody
+ * names the entry, so the linker is told to keep it. Source: "CRT initialization", "/INCLUDE", "atexit" in the
+ * documentation of Visual C++. */
+#include <stdlib.h>
+#pragma section(".CRT$XCU", read)
+#if defined(_M_IX86)
+#define PAL_LINK_NAME(name) "_" #name
+#else
+#define PAL_LINK_NAME(name) #name
+#endif
+#define PAL_CRT_ENTRY(f)                                                                                     \
+    extern void(__cdecl *const pal_crt_##f)(void);                                                           \
+    __pragma(comment(linker, "/include:" PAL_LINK_NAME(pal_crt_##f))) __declspec(allocate(".CRT$XCU")) void( \
+        __cdecl *const pal_crt_##f)(void) = f;
+#define PAL_AT_LOAD(f)                                                                                       \
+    static void __cdecl f(void);                                                                             \
+    PAL_CRT_ENTRY(f)                                                                                         \
+    static void __cdecl f(void)
+#define PAL_AT_UNLOAD(f)                                                                                     \
+    static void __cdecl f(void);                                                                             \
+    static void __cdecl f##_is_for_atexit(void)                                                              \
+    {                                                                                                        \
+        if (atexit(f) != 0)                                                                                  \
+            abort(); /* before anything else exists; the loader has no better answer */                      \
+    }                                                                                                        \
+    PAL_CRT_ENTRY(f##_is_for_atexit)                                                                         \
+    static void __cdecl f(void)
+#else
+#define PAL_NOINLINE       __attribute__((noinline))
+#define PAL_ALWAYS_INLINE  inline __attribute__((always_inline))
+#define PAL_RACE_BY_DESIGN __attribute__((no_sanitize("thread")))
+#define PAL_THREAD_LOCAL   _Thread_local
+#define PAL_AT_LOAD(f)     __attribute__((constructor)) static void f(void)
+#define PAL_AT_UNLOAD(f)   __attribute__((destructor)) static void f(void)
 #endif
 
 #endif
