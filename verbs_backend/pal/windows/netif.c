@@ -5,6 +5,7 @@
 #include <netioapi.h>
 #include <stdlib.h>
 
+#include "base_provider.h"
 #include "pal/atomic.h"
 
 /* The list may grow between asking how large it is and fetching it. */
@@ -61,12 +62,10 @@ enum pal_net pal_route_lookup(const struct pal_addr *to, struct pal_addr *local)
     if (with_port.port == 0)
         with_port.port = 9; /* connecting a datagram socket sends nothing; any port but 0 does */
     const int bytes = pal_to_sockaddr(&with_port, &ss);
-    if (!pal_winsock_start())
-        return PAL_NET_FAILED;
-    const SOCKET s = WSASocketW(ss.ss_family, SOCK_DGRAM, IPPROTO_UDP, NULL, 0, WSA_FLAG_NO_HANDLE_INHERIT);
-    if (s == INVALID_SOCKET)
-        return pal_net_wsa(WSAGetLastError());
-    enum pal_net st = PAL_NET_OK;
+    SOCKET s;
+    enum pal_net st = pal_base_socket(ss.ss_family, IPPROTO_UDP, &s);
+    if (st != PAL_NET_OK)
+        return st;
     if (connect(s, (struct sockaddr *)&ss, bytes) != 0)
         st = pal_net_wsa(WSAGetLastError()) == PAL_NET_NOMEM ? PAL_NET_NOMEM : PAL_NET_UNREACH;
     else if (!pal_socket_addrs(s, local, NULL))

@@ -4,6 +4,8 @@
 #include <mstcpip.h>
 #include <string.h>
 
+#include "base_provider.h"
+
 /* Options that not every header has. Source: MSDN, IPPROTO_TCP socket options. */
 #ifndef TCP_MAXRT /* seconds */
 #define TCP_MAXRT 5
@@ -136,17 +138,13 @@ static void tune(SOCKET s, const struct pal_socket_tuning *t)
     }
 }
 
-/* Handles are not inherited, as descriptors are closed on exec. */
 static enum pal_net make(const struct pal_addr *a, struct sockaddr_storage *ss, int *bytes, SOCKET *s)
 {
     u_long on = 1;
     *bytes = pal_to_sockaddr(a, ss);
-    if (!pal_winsock_start())
-        return PAL_NET_FAILED;
-    *s = WSASocketW(ss->ss_family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
-                    WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (*s == INVALID_SOCKET)
-        return last_error();
+    const enum pal_net made = pal_base_socket(ss->ss_family, IPPROTO_TCP, s);
+    if (made != PAL_NET_OK)
+        return made;
     if (ioctlsocket(*s, (long)FIONBIO, &on) != 0) {
         const enum pal_net st = last_error();
         closesocket(*s);
