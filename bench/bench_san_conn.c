@@ -126,21 +126,34 @@ static const char *device_trouble(const struct bench_options *o)
     return "";
 }
 
+/* With plain ports the service listens on the TCP port itself. A switch that keeps that port would be in its way where two
+ * sockets share one only if both ask for it, on Windows. Source: softiwarp/PROTOCOL.md 7; Microsoft, "Using SO_REUSEADDR and
+ * SO_EXCLUSIVEADDRUSE". */
+static void configure(struct sw_config *config)
+{
+    const char *ports = getenv("WSD_SOFTIWARP_PORTS");
+
+    sw_config_init(config);
+    config->hold_tcp_port = ports == NULL || strcmp(ports, "plain") != 0;
+}
+
 static bool san_open(const struct bench_layer_config *c, struct bench_layer **out)
 {
     const char *path = c->options->provider[0] != '\0' ? c->options->provider : NULL;
     struct bench_layer *layer = calloc(1, sizeof *layer);
+    struct sw_config config;
     char why[512] = "";
     int code;
 
     if (layer == NULL)
         return bench_fail(c->control->err, "out of memory");
+    configure(&config);
     layer->san.control = c->control;
     layer->san.err = c->control->err;
     if (c->options->backend[0] != '\0')
         bench_host_setenv("WSD_BACKEND", c->options->backend, false);
     bench_host_setenv("WSD_LOG", "notice", true); /* warnings as ever, and why connecting failed */
-    code = sw_load(path, NULL, &layer->san.provider, why, sizeof why);
+    code = sw_load(path, &config, &layer->san.provider, why, sizeof why);
     if (code != 0) {
         (void)bench_fail(c->control->err, "cannot load the provider: %s%s", why, device_trouble(c->options));
     } else if (choose_address(&layer->san, c)) {

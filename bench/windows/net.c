@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pal/atomic.h"
+
 int bench_net_error(void)
 {
     return WSAGetLastError();
@@ -12,7 +14,7 @@ int bench_net_error(void)
 
 const char *bench_net_error_text(int code)
 {
-    static __thread char text[256];
+    static PAL_THREAD_LOCAL char text[256];
     DWORD n = FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
                                  FORMAT_MESSAGE_MAX_WIDTH_MASK, /* no line breaks */
                              NULL, (DWORD)code, 0, text, sizeof text, NULL);
