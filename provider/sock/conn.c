@@ -89,7 +89,7 @@ int wsd_conn_start(struct wsd_sock *s, const struct vb_addr *to, const struct ws
 static void tell_why(const struct wsd_sock *s, int error)
 {
     char why[VB_TEXT_BYTES] = "";
-    if (wsd_log_threshold < WSD_LOG_LEVEL_NOTICE)
+    if (!WSD_LOG_WANTS(WSD_LOG_LEVEL_NOTICE))
         return;
     (void)vb_conn_text(s->conn, why, sizeof why);
     WSD_LOG_NOTICE("sock=%u event=connect-failed error=%d why=[%s]", s->id, error, why);

@@ -93,6 +93,7 @@ static int first_start(void)
     if (st != VB_OK) {
         WSD_LOG_ERROR("event=start-failed backend=%s cause=%s why=\"%s\"", wsd_provider.config.backend,
                       vb_status_name(st), why);
+        wsd_log_fini();
         return WSASYSNOTREADY;
     }
     st = open_devices();
@@ -109,6 +110,7 @@ err_backend:
     vb_close(wsd_provider.backend);
     wsd_provider.backend = NULL;
     WSD_LOG_ERROR("event=start-failed cause=%s", vb_status_name(st));
+    wsd_log_fini();
     return WSASYSNOTREADY;
 }
 
@@ -206,6 +208,7 @@ static int last_stop(void)
     wsd_provider.backend = NULL;
     wsd_provider.cm = NULL;
     pal_store_relaxed(&wsd_provider.keep_registrations, false);
+    wsd_log_fini(); /* last: the end is traced too */
     return 0;
 }
 

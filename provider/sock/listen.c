@@ -72,7 +72,7 @@ static void drop_request(struct wsd_sock *child, int reason)
 static void tell_why(const struct wsd_sock *s, vb_status_t st)
 {
     char why[VB_TEXT_BYTES];
-    if (wsd_log_threshold < WSD_LOG_LEVEL_WARN)
+    if (!WSD_LOG_WANTS(WSD_LOG_LEVEL_WARN))
         return;
     (void)vb_local_text(wsd_provider.backend, &s->local, st, why, sizeof why);
     WSD_LOG_WARN("sock=%u event=listen-failed port=%u cause=%s why=[%s]", s->id, s->local.port,
@@ -83,7 +83,7 @@ static void tell_why(const struct wsd_sock *s, vb_status_t st)
 static void tell_turned_away(const struct wsd_sock *s, const struct vb_listener *listener)
 {
     char text[VB_TEXT_BYTES];
-    if (wsd_log_threshold >= WSD_LOG_LEVEL_NOTICE && vb_listener_text(listener, text, sizeof text) > 0)
+    if (WSD_LOG_WANTS(WSD_LOG_LEVEL_NOTICE) && vb_listener_text(listener, text, sizeof text) > 0)
         WSD_LOG_NOTICE("sock=%u event=turned-away text=[%s]", s->id, text);
 }
 
