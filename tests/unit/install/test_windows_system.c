@@ -307,6 +307,42 @@ static void keys_that_were_there_stay(void **state)
     assert_true(key_exists(TEST_KEY));
 }
 
+/* The key with an access list without entries: nobody may do anything with it, administrators included. */
+static void a_key_that_may_not_be_touched_is_a_matter_of_rights(void **state)
+{
+    (void)state;
+    struct wsi_error e = {0};
+    struct wsi_value *list;
+    uint32_t count;
+    bool made;
+    HKEY key;
+    union {
+        ACL acl;
+        uint8_t bytes[64];
+    } nobody;
+    SECURITY_DESCRIPTOR sd;
+    assert_int_equal(
+        RegCreateKeyExW(HKEY_LOCAL_MACHINE, TEST_KEY, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &key, NULL), 0);
+    assert_true(InitializeAcl(&nobody.acl, sizeof nobody, ACL_REVISION));
+    assert_true(InitializeSecurityDescriptor(&sd, SECURITY_DESCRIPTOR_REVISION));
+    assert_true(SetSecurityDescriptorDacl(&sd, TRUE, &nobody.acl, FALSE));
+    assert_int_equal(RegSetKeySecurity(key, DACL_SECURITY_INFORMATION, &sd), 0);
+    bool denied = !sys.may_change(sys.self, &e);
+    enum wsi_exit may_change = e.exit;
+    bool unread = !sys.values(sys.self, &list, &count, &e);
+    bool unset = !sys.set_value(sys.self, WSI_VALUE_NAME, (const uint8_t *)&wsi_provider_id, &made, &e);
+    enum wsi_exit set = e.exit;
+    /* The handle has its rights still. */
+    assert_true(SetSecurityDescriptorDacl(&sd, TRUE, NULL, FALSE));
+    assert_int_equal(RegSetKeySecurity(key, DACL_SECURITY_INFORMATION, &sd), 0);
+    RegCloseKey(key);
+    assert_true(denied && unread && unset);
+    assert_int_equal(may_change, WSI_NO_RIGHTS);
+    assert_int_equal(set, WSI_NO_RIGHTS);
+    assert_non_null(strstr(e.text, "as administrator"));
+    assert_non_null(strstr(e.text, "TCP on SAN"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_registry_holds_the_identifier_byte_by_byte, start, end),
         cmocka_unit_test_setup_teardown(taking_the_value_back_takes_back_the_keys_it_needed, start, end),
         cmocka_unit_test_setup_teardown(keys_that_were_there_stay, start, end),
+        cmocka_unit_test_setup_teardown(a_key_that_may_not_be_touched_is_a_matter_of_rights, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,12 +40,23 @@ expect_value() {
     }
 }
 
+# as_version VERSION|"" - which Windows Wine is for this program; winxp64 is 5.2, as Server 2003.
+as_version() {
+    local for_program='HKCU\Software\Wine\AppDefaults\wsdinstall.exe'
+    if [[ -n $1 ]]; then
+        "$emulator" reg add "$for_program" /v Version /d "$1" /f >/dev/null
+    else
+        "$emulator" reg delete "$for_program" /f >/dev/null 2>&1 || true # not there in most runs
+    fi
+}
+
 printf 'MZ, and nothing of a program' >"$work/text.dll"
 head -c 300 "$dll" >"$work/cut.dll"
 cp "$dll" "$work/32.dll"
 printf '\x4c\x01' | dd of="$work/32.dll" bs=1 conv=notrunc status=none \
     seek=$(($(od -An -tu4 -j60 -N4 "$dll") + 4)) # the machine in its header
-"$emulator" "$program" remove >/dev/null # of a run that was ended
+"$emulator" "$program" remove >/dev/null # what a run that was ended left
+as_version ""
 
 expect 2 "a command is missing"
 expect 2 "'--force' is no option" install --force
@@ -76,6 +87,12 @@ expect_value ""
 expect 6 "{03020100-0504-0706-0809-0A0B0C0D0E0F}" install --without-switch --no-read-back --dll "$dll"
 expect_value "REG_BINARY 000102030405060708090A0B0C0D0E0F"
 "$emulator" reg delete "$key" /v OpenWSD /f >/dev/null
+as_version winxp64
+expect 0 "installed." install --no-read-back --dll "$dll"
+expect 1 "ok    Windows 5.2 has the Windows Sockets switch" verify
+expect 0 "removed." remove
+as_version ""
+expect 5 "--without-switch" install --dll "$dll"
 
 ((failed != 0)) || echo "ok: wsdinstall.exe"
 exit "$failed"
