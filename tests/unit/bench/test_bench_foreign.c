@@ -11,11 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <cmocka.h>
 
+#include "bench_net.h"
 #include "bench_run.h"
 #include "bench_session.h"
 #include "pal/thread.h"
@@ -25,7 +23,7 @@ static const char *backend = "softiwarp", *here = "127.0.0.1";
 static char log_path[] = "/tmp/openwsd-bench-log-XXXXXX";
 
 struct stranger {
-    int fd;
+    pal_socket fd;
     struct vb_addr at;
     const char *says;
     struct pal_thread *thread;
@@ -36,26 +34,31 @@ static void serve(void *context)
 {
     const struct stranger *s = context;
     char waste[512];
-    const int client = accept(s->fd, NULL, NULL);
-    if (client < 0)
+    const pal_socket client = bench_net_accept(s->fd, NULL, NULL);
+    if (client == PAL_SOCKET_NONE)
         return;
-    if (write(client, s->says, strlen(s->says)) > 0)
-        while (read(client, waste, sizeof waste) > 0) {
+    struct pollfd waiting = {.fd = client, .events = POLLIN};
+    if (bench_net_send(client, s->says, strlen(s->says)) > 0) {
+        long long n = BENCH_NET_LATER;
+        while (n > 0 || n == BENCH_NET_LATER) {
+            (void)bench_net_poll(&waiting, 1, 1000);
+            n = bench_net_recv(client, waste, sizeof waste);
         }
-    (void)close(client);
+    }
+    bench_net_close(client);
 }
 
 static void start(struct stranger *s, const char *says)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(here)};
-    socklen_t bytes = sizeof at;
+    struct sockaddr_storage at;
+    socklen_t bytes;
     s->says = says;
-    s->fd = socket(AF_INET, SOCK_STREAM, 0);
+    s->fd = bench_net_make(AF_INET, SOCK_STREAM);
+    assert_true(s->fd != PAL_SOCKET_NONE && vb_addr_parse(here, &s->at));
+    bytes = bench_net_to_system(&s->at, &at);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&at, bytes), 0);
     assert_int_equal(listen(s->fd, 4), 0);
-    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &bytes), 0);
-    assert_true(vb_addr_parse(here, &s->at));
-    s->at.port = ntohs(at.sin_port);
+    assert_true(bench_net_own_address(s->fd, &s->at));
     s->thread = pal_thread_start(serve, s, "stranger");
     assert_non_null(s->thread);
 }
@@ -63,7 +66,7 @@ static void start(struct stranger *s, const char *says)
 static void stop(struct stranger *s)
 {
     pal_thread_join(s->thread);
-    (void)close(s->fd);
+    bench_net_close(s->fd);
 }
 
 struct bench {
@@ -86,7 +89,7 @@ static void open_bench(struct bench *b, const char *kind, const struct vb_addr *
         argv[argc++] = word;
     if (bench_options_parse(argc, argv, &b->options, &b->err) != BENCH_PARSED)
         fail_msg("%s", b->err.text);
-    bench_control_init(&b->control, -1, 10000, &b->err);
+    bench_control_init(&b->control, PAL_SOCKET_NONE, 10000, &b->err);
     const struct bench_layer_config config = {&b->options, remote, &b->control};
     b->ops = bench_layer_of(b->options.test.layer);
     if (!b->ops->open(&config, &b->layer))
@@ -159,33 +162,33 @@ static void the_san_layer_says_where_the_reason_is_and_there_it_is(void **state)
     print_message("           %s", log);
     says("log", log, "level=notice ");
     says("log", log, "event=connect-failed error=10060 why=[127.0.0.1:");
-    says("log", log, "it sent \"SSH-2.0-OpenSSH_9.2p\" where an MPA reply belongs]\n");
+    says("log", log, "it sent \"SSH-2.0-OpenSSH_9.2p\" where an MPA reply belongs]");
 }
 
 /* A client that is told apart from none: the client of this server's user may be the one that is wrong. */
 static void the_raw_layer_says_who_came_instead_of_a_client(void **state)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_storage to;
     struct bench_ep_config config;
     struct bench_ep *ep = NULL;
     struct vb_addr at;
     struct bench b;
-    int pair[2];
+    pal_socket pair[2];
     (void)state;
     open_bench(&b, "raw", NULL);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_true(bench_net_pair(pair));
     b.control.fd = pair[0]; /* alive, and silent */
     assert_true(b.ops->listen(b.layer, &at));
     bench_lat_config(&b.options.test, &config);
-    to.sin_port = htons(at.port);
-    const int s = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(s, (struct sockaddr *)&to, sizeof to), 0);
-    assert_int_equal(write(s, "GET / HTTP/1.1\r\n", 16), 16);
+    const socklen_t to_bytes = bench_net_to_system(&at, &to);
+    const pal_socket s = bench_net_make(AF_INET, SOCK_STREAM);
+    assert_true(bench_net_connect(s, (struct sockaddr *)&to, to_bytes, 10000));
+    assert_int_equal(bench_net_send(s, "GET / HTTP/1.1\r\n", 16), 16);
     assert_false(b.ops->accept(b.layer, &config, 500, &ep));
-    (void)close(s);
+    bench_net_close(s);
     close_bench(&b);
     bench_control_close(&b.control);
-    (void)close(pair[1]);
+    bench_net_close(pair[1]);
     print_message("           %s\n", b.err.text);
     says("error", b.err.text, "no connection arrived within");
     says("error", b.err.text, "a client was turned away: 127.0.0.1:");
