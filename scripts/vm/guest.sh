@@ -21,6 +21,9 @@ Runs COMMAND in the current directory of a place with kernel RDMA devices; its o
   --out DIR               results: what the command writes to $WSD_GUEST_OUT is here afterwards
   --env NAME=VALUE        for the command; WSD_*, CTEST_*, CMOCKA_* and *SAN_OPTIONS are passed on anyway
   --keep-log FILE         keep the guest's console log as FILE
+  --forward ADDR:PORTS    a network card in the guest (eth0, QEMU's user network: the guest is 10.0.2.15, its way out 10.0.2.2),
+                          where connections to ADDR, an address of this machine, arrive that are for PORTS (FIRST-LAST); the
+                          command brings eth0 up
 Exit status: that of COMMAND; 124 when the deadline passed; 125 when the guest failed.
 The command finds WSD_TEST_DEVICES, WSD_TEST_RXE_ADDR, WSD_TEST_SIW_ADDR (unset: not there), WSD_GUEST_OUT.
 A guest sees this machine's files; what it changes outside $WSD_GUEST_OUT is gone afterwards.
@@ -28,7 +31,7 @@ WSD_VM_MODE=host|guest overrides the choice of place; WSD_VM_CACHE names the cac
 TEXT
 }
 
-device=rxe timeout=900 mem=4096 out='' keep_log=''
+device=rxe timeout=900 mem=4096 out='' keep_log='' forward=''
 declare -a extra_env=() command=()
 
 parse_options() {
@@ -36,7 +39,7 @@ parse_options() {
         case $1 in
         -h | --help) usage && exit 0 ;;
         --) shift && command=("$@") && break ;;
-        --device | --timeout | --mem | --out | --env | --keep-log)
+        --device | --timeout | --mem | --out | --env | --keep-log | --forward)
             (($# > 1)) || die "$1 needs a value"
             set_option "$1" "$2"
             shift 2
@@ -55,6 +58,7 @@ set_option() {
     --out) out=$2 ;;
     --env) [[ $2 =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] || die "--env takes NAME=VALUE" && extra_env+=("$2") ;;
     --keep-log) keep_log=$2 ;;
+    --forward) [[ $2 =~ ^[0-9.]+:[0-9]+-[0-9]+$ ]] || die "--forward takes ADDR:FIRST-LAST" && forward=$2 ;;
     esac
 }
 
@@ -159,6 +163,16 @@ qemu_arguments() {
         -virtfs "local,path=$guest_out,mount_tag=out,$share")
 }
 
+# network_arguments - QEMU forwards port by port.
+network_arguments() {
+    local port ports=${forward#*:} user=user,id=net
+    [[ -n $forward ]] || return 0
+    for ((port = ${ports%-*}; port <= ${ports#*-}; port++)); do
+        user+=",hostfwd=tcp:${forward%:*}:$port-10.0.2.15:$port"
+    done
+    qemu+=(-netdev "$user" -device "virtio-net-pci,netdev=net,romfile=")
+}
+
 # How long a boot may take: about 5 s as a rule, several times that while a noisy machine compiles.
 BOOT_SECONDS=90
 
@@ -170,6 +184,7 @@ run_in_guest() {
     mkdir "$temp/job"
     write_job "$temp/job/start"
     qemu_arguments
+    network_arguments
     # A pipe of our own: QEMU makes it non-blocking, which the caller's terminal should not become.
     mkfifo "$temp/output"
     boot || boot || true
@@ -242,6 +257,7 @@ main() {
     temp=$(mktemp -d "${TMPDIR:-/tmp}/openwsd-guest.XXXXXX")
     mkdir "$temp/out"
     [[ -z $out ]] || { mkdir -p "$out" && out=$(cd "$out" && pwd); }
+    [[ -z $forward ]] || WSD_VM_MODE=guest
     case ${WSD_VM_MODE:-auto} in
     host) host_devices_up || die "no RDMA devices to be had on this host" && run_on_host ;;
     guest) run_in_guest ;;
