@@ -10,9 +10,11 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 usage() {
     cat <<'TEXT'
 usage: scripts/windows/wine.sh PROGRAM.EXE [ARGUMENT]...
-Exit status: the program's (its last 8 bits), 124 when the time was up, or 125 when the Wine server went away under it.
+Exit status: the program's (its last 8 bits), 124 when the time was up, or 125 when the Wine server went away under it twice.
 The server stays for 20 s after its last program, for the next one. Environment:
   WSD_WINE_SECONDS  time for the program and all it starts, 280 by default
+  WSD_WINE_LAST     on: end the Wine server afterwards, and with it what it has kept of processes that were killed;
+                    nothing else may run in the prefix
   WSD_WINE_PREFIX   the Wine prefix, build/windows/wine by default, wine32 for a program of 32 bits; made when it is not
                     there (about 5 s, 700 MB)
 A program of 32 bits needs the package wine32 of i386: dpkg --add-architecture i386, apt-get update, apt-get install wine32:i386
@@ -102,28 +104,36 @@ fi
 unset DISPLAY WAYLAND_DISPLAY
 export WINEPREFIX=${WSD_WINE_PREFIX:-$root/build/windows/wine${bits/64/}}
 export WINEARCH=win$bits WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
-make_ready
-served_by=$(server_pid) || die "the Wine server died at once"
 
 # The first program starts the services of Wine, which inherit its output and outlive it: whoever reads our output to the end
 # would wait for them. So they get files, and what is written there is passed on while the program runs.
 output=$(mktemp -d)
 trap 'end_deadline_group; rm -rf "$output"; exit 143' TERM INT HUP
 trap 'rm -rf "$output"' EXIT
-touch "$output/1" "$output/2"
 status=0
-start_with_deadline "${WSD_WINE_SECONDS:-280}" "$wine" "$@" >"$output/1" 2>"$output/2"
-tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/1" &
-readers=($!)
-tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/2" >&2 &
-readers+=($!)
-wait_for_deadline_group || status=$?
-wait "${readers[@]}" || true
-[[ $(server_pid) == "$served_by" ]] || {
+
+# run_program PROGRAM.EXE [ARGUMENT]... - its status is in $status. False: without its server what it did proves nothing.
+run_program() {
+    local served_by readers
+    make_ready
+    served_by=$(server_pid) || die "the Wine server died at once"
+    : >"$output/1" 2>"$output/2"
+    status=0
+    start_with_deadline "${WSD_WINE_SECONDS:-280}" "$wine" "$@" >"$output/1" 2>"$output/2"
+    tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/1" &
+    readers=($!)
+    tail -f -c +1 -s 0.05 --pid="$DEADLINE_PID" "$output/2" >&2 &
+    readers+=($!)
+    wait_for_deadline_group || status=$?
+    wait "${readers[@]}" || true
+    [[ $(server_pid) == "$served_by" ]] && return 0
     rm -f "$WINEPREFIX/openwsd-ready"
     say "wine.sh: the Wine server (process $served_by) died under it: $1"
-    exit 125
+    return 1
 }
+
+run_program "$@" || run_program "$@" || exit 125
+[[ ${WSD_WINE_LAST:-} != on ]] || { "$server" --kill && "$server" --wait; } || true
 case $status in
 124 | 137) say "wine.sh: ended after ${WSD_WINE_SECONDS:-280} s: $1" && exit 124 ;;
 esac
