@@ -93,19 +93,18 @@ stage_tsan() {
 }
 # Each test takes longer than on Linux: a call of the system is a message to the Wine server, of which there is one.
 run_windows_ctest() {
-    echo "--- not here: stress and cycles, which run the same code for a while and count what it leaves (native stage)"
     timeout --kill-after=10 900 ctest --test-dir "build/$1" -L native "${@:3}" -j 2 --timeout 300 \
         --no-tests=error --output-on-failure --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
 }
 stage_windows() {
     need_packages "${WINDOWS_PACKAGES[@]}" && quietly build-windows build_preset mingw || return 1
-    run_windows_ctest mingw windows -E '^(stress|cycles)_'
+    run_windows_ctest mingw windows
 }
 # wine32 is a package of another architecture: it changes what a machine can install, so nobody but its owner adds it.
 stage_windows32() {
     need_packages "${WINDOWS32_PACKAGES[@]}" && quietly build-windows32 build_preset mingw32 || return 1
     if [[ -x /usr/lib/wine/wine ]]; then
-        run_windows_ctest mingw32 windows32 -E '^(stress|cycles)_'
+        run_windows_ctest mingw32 windows32
     else
         echo "--- built, but only its interface is checked: nothing here runs 32-bit programs (scripts/windows/wine.sh --help)"
         run_windows_ctest mingw32 windows32 -R '^(abi_(exports|dll)|unit_switch_exports)$'
