@@ -251,7 +251,7 @@ void wsd_conn_break(struct wsd_sock *s, int cause)
     vb_qp_stop(c->qp);
     if (!wsd_chan_drain(c, in_ms(DRAIN_MS)))
         WSD_LOG_ERROR("sock=%u event=flush-incomplete", s->id); /* closing the socket forces the rest out */
-    if (wsd_shard_has_ready(c->shard)) /* our harvests may have made entries ready */
+    if (wsd_shard_has_ready(c->shard))                          /* our harvests may have made entries ready */
         wsd_shard_kick(c->shard);
 }
 

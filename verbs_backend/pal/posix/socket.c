@@ -227,6 +227,7 @@ enum pal_net pal_socket_accept(pal_socket listener, const struct pal_socket_tuni
     (void)tuning; /* inherited */
     do {
         room = sizeof peer;
+        peer.ss_family = AF_UNSPEC;
         fd = accept4(listener, (struct sockaddr *)&peer, &room, SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0)

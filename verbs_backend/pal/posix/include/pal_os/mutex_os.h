@@ -20,7 +20,7 @@ struct pal_os_mutex {
 
 #define PAL_OS_MUTEX_INIT                                                                                    \
     {                                                                                                        \
-        PAL_PTHREAD_MUTEX_INIT                                                                            \
+        PAL_PTHREAD_MUTEX_INIT                                                                               \
     }
 
 struct pal_os_cond {
