@@ -15,7 +15,7 @@ mkdir -p "$out"
 
 flags=(-g -O1 -std=c11 -D_GNU_SOURCE -I"$root/provider" -I"$root/provider/include" -I"$root/verbs_backend"
     -I"$root/verbs_backend/include" -I"$root/verbs_backend/pal/include" -I"$root/verbs_backend/pal/common"
-    -I"$root/verbs_backend/pal/posix/include")
+    -I"$root/verbs_backend/pal/posix/include" -I"$root/switch_shim")
 checks=-fsanitize=address,undefined
 probe='int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }'
 if ! clang -fsanitize=fuzzer,address -x c - -o "$out/probe" <<<"$probe" >/dev/null 2>&1; then
@@ -47,13 +47,14 @@ seed() {
 }
 
 build_rest
-targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_markers fuzz_segment)
+targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_markers fuzz_segment fuzz_session_wire)
 build fuzz_conn_wire "$root/provider/sock/conn_wire.c"
 build fuzz_descriptor "$root/provider/data/grant.c"
 soft=$root/verbs_backend/softiwarp
 build fuzz_mpa "$soft/mpa.c" "$soft/ports.c"
 build fuzz_markers "$soft/mpa.c"
 build fuzz_segment "$soft/ddp.c" "$soft/rdmap.c"
+build fuzz_session_wire "$root/switch_shim/session/wire.c"
 zeros=000000000000000000000000
 seed fuzz_conn_wire connect "5744010104 01 c001 1b58 9abc 0a000001 $zeros 0a000002 $zeros 0102030405060708"
 seed fuzz_conn_wire move "5744010204 00 0000 1122334455667788 99aabbccddeeff01"
@@ -73,6 +74,18 @@ seed fuzz_segment write "c140 a1b2c3d4 0102030405060708 00112233"
 seed fuzz_segment send "4143 00000000 00000000 00000001 00000000 00112233"
 seed fuzz_segment read "4141 00000000 00000001 00000001 00000000 $(printf '%056d' 1)"
 seed fuzz_segment terminate "4147 00000000 00000002 00000001 00000000 1101e000 0024 c1400000000a0000000000000009"
+seed fuzz_session_wire negotiate "57534453 01 01 01 01 2000 0400 28100000 00000100 00000040 00000000"
+seed fuzz_session_wire refuse "57534453 03 01 01 00 $(printf '%040d' 0)"
+header() { echo "$1 $2 0300 07000000 0000010000000000 $3 $4 $5 $6 $7 00000000"; }
+none=0000000000000000
+seed fuzz_session_wire data "$(header 04 00 1122000000000000 0300 0000 00000000 00000000) 616263"
+seed fuzz_session_wire pull "$(header 05 00 1122000000000000 0100 0400 01000000 00000100) 01020304 61"
+seed fuzz_session_wire push "$(header 06 00 1122000000000000 0100 0000 01000000 00000100) 61"
+seed fuzz_session_wire sink "$(header 07 00 $none 0000 0400 01000000 00800000) 01020304"
+seed fuzz_session_wire done "$(header 08 01 $none 0000 0000 01000000 00000000)"
+seed fuzz_session_wire urgent "$(header 0a 00 1122000000000000 0100 0000 00000000 00000000) 21"
+seed fuzz_session_wire close "$(header 0c 00 1122000000000000 0000 0000 00000000 00000000)"
+seed fuzz_session_wire resume "$(header 0f 00 $none 0000 0000 00000000 20000000)"
 # What was on the wire, siw's side too: seeds_from_capture.py says how it was taken.
 while read -r target name bytes; do
     seed "$target" "captured_$name" "$bytes"
