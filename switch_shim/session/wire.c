@@ -13,8 +13,8 @@ enum uses {
     USES_DESCRIPTOR = 8, /* and there is one */
     USES_PAYLOAD = 16,
     NEEDS_PAYLOAD = 32,
-    USES_FLAG = 64,
-    ZERO_AMOUNT = 128 /* the amount may be 0 */
+    USES_FLAG = 64,  /* bit 0 */
+    USES_FLAGS = 128 /* one of bits 0 and 1 */
 };
 
 static const struct {
@@ -29,7 +29,7 @@ static const struct {
                             USES_POSITION | USES_TRANSFER | USES_AMOUNT | USES_DESCRIPTOR | USES_PAYLOAD},
     [SW_WIRE_LARGE_PUSH] = {"LARGE_PUSH", USES_POSITION | USES_TRANSFER | USES_AMOUNT | USES_PAYLOAD},
     [SW_WIRE_SINK] = {"SINK", USES_TRANSFER | USES_AMOUNT | USES_DESCRIPTOR},
-    [SW_WIRE_DONE] = {"DONE", USES_TRANSFER | USES_AMOUNT | ZERO_AMOUNT | USES_FLAG},
+    [SW_WIRE_DONE] = {"DONE", USES_TRANSFER | USES_AMOUNT | USES_FLAGS},
     [SW_WIRE_CREDIT] = {"CREDIT", 0},
     [SW_WIRE_URGENT] = {"URGENT", USES_POSITION | USES_PAYLOAD | NEEDS_PAYLOAD},
     [SW_WIRE_SHUT] = {"SHUT", USES_POSITION},
@@ -152,13 +152,13 @@ size_t sw_wire_encode(const struct sw_wire_message *m, uint8_t *out)
 
 static const char *check_fields(const struct sw_wire_message *m, unsigned uses)
 {
-    if ((m->flags & ~(uses & USES_FLAG ? 1u : 0u)) != 0)
+    if (m->flags > (uses & USES_FLAGS ? 2u : uses & USES_FLAG ? 1u : 0u))
         return "unknown flags";
     if (!(uses & USES_POSITION) && m->position != 0)
         return "a position where there is none";
     if (!(uses & USES_TRANSFER) && m->transfer != 0)
         return "a transfer where there is none";
-    if (!(uses & USES_AMOUNT) ? m->amount != 0 : m->amount == 0 && !(uses & ZERO_AMOUNT))
+    if (!(uses & USES_AMOUNT) ? m->amount != 0 : m->amount == 0)
         return "an amount that cannot be";
     if ((m->descriptor_bytes != 0) != ((uses & USES_DESCRIPTOR) != 0) ||
         m->descriptor_bytes > SW_WIRE_DESCRIPTOR_MAX)

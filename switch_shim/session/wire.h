@@ -42,7 +42,8 @@ enum sw_wire_type {
 
 enum sw_wire_flags {
     SW_WIRE_HAS_READ = 1, /* NEGOTIATE, REPLY */
-    SW_WIRE_STOPPED = 1,  /* DONE */
+    SW_WIRE_STOPPED = 1,  /* DONE of a reader: a part */
+    SW_WIRE_WRITTEN = 2,  /* DONE of a writer */
     SW_WIRE_ANSWER = 1    /* PING */
 };
 

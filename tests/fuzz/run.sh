@@ -82,7 +82,7 @@ seed fuzz_session_wire data "$(header 04 00 1122000000000000 0300 0000 00000000 
 seed fuzz_session_wire pull "$(header 05 00 1122000000000000 0100 0400 01000000 00000100) 01020304 61"
 seed fuzz_session_wire push "$(header 06 00 1122000000000000 0100 0000 01000000 00000100) 61"
 seed fuzz_session_wire sink "$(header 07 00 $none 0000 0400 01000000 00800000) 01020304"
-seed fuzz_session_wire done "$(header 08 01 $none 0000 0000 01000000 00000000)"
+seed fuzz_session_wire finished "$(header 08 02 $none 0000 0000 01000000 00800000)"
 seed fuzz_session_wire urgent "$(header 0a 00 1122000000000000 0100 0000 00000000 00000000) 21"
 seed fuzz_session_wire close "$(header 0c 00 1122000000000000 0000 0000 00000000 00000000)"
 seed fuzz_session_wire resume "$(header 0f 00 $none 0000 0000 00000000 20000000)"

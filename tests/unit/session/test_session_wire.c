@@ -35,7 +35,7 @@ static const struct sample samples[] = {
     {"LARGE_PUSH", {.type = SW_WIRE_LARGE_PUSH, .transfer = 1, .amount = 5}, 40, {6, [28] = 1, [32] = 5}},
     {"SINK", {.type = SW_WIRE_SINK, .transfer = 1, .amount = 7, .descriptor_bytes = 4, .descriptor = descriptor}, 44,
      {7, [26] = 4, [28] = 1, [32] = 7, [40] = 0xD1, 0xD2, 0xD3, 0xD4}},
-    {"DONE", {.type = SW_WIRE_DONE, .flags = SW_WIRE_STOPPED, .transfer = 2}, 40, {8, 1, [28] = 2}},
+    {"DONE", {.type = SW_WIRE_DONE, .flags = SW_WIRE_WRITTEN, .transfer = 2, .amount = 9}, 40, {8, 2, [28] = 2, [32] = 9}},
     {"CREDIT", {.type = SW_WIRE_CREDIT, .credits = 16}, 40, {9, 0, 16}},
     {"URGENT", {.type = SW_WIRE_URGENT, .position = 4, .payload_bytes = 1}, 41, {10, [16] = 4, [24] = 1, [40] = 'a'}},
     {"SHUT", {.type = SW_WIRE_SHUT, .position = 4}, 40, {11, [16] = 4}},
@@ -108,9 +108,9 @@ static void fields_out_of_place_are_refused(void **state)
 {
     struct {
         unsigned sample, at, value;
-    } wrong[] = {{0, 1, 1},  {0, 28, 1}, {0, 32, 1}, {0, 36, 1}, {2, 32, 0}, {3, 16, 1},  {4, 1, 2},
-                 {5, 16, 1}, {5, 28, 1}, {7, 32, 1}, {8, 1, 1},  {9, 28, 1}, {11, 32, 3}, {11, 32, 65},
-                 {12, 1, 2}, {5, 0, 0},  {5, 0, 1},  {5, 0, 17}, {5, 39, 1}};
+    } wrong[] = {{0, 1, 1},    {0, 28, 1}, {0, 32, 1}, {0, 36, 1}, {2, 32, 0}, {3, 16, 1}, {4, 1, 3},
+                 {4, 32, 0},   {5, 16, 1}, {5, 28, 1}, {7, 32, 1}, {8, 1, 1},  {9, 28, 1}, {11, 32, 3},
+                 {11, 32, 65}, {12, 1, 2}, {5, 0, 0},  {5, 0, 1},  {5, 0, 17}, {5, 39, 1}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
