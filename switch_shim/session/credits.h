@@ -1,5 +1,5 @@
 /* credits.h - the account of receives posted and promised, of one side of a connection. Pure rules, so that
- * tests/unit/session/credit_search can visit every state two of them can reach.
+ * tests/unit/session/test_credit_search can visit every state two of them can reach.
  * Source: PROTOCOL.md section 5; contract 8.6 [R]. */
 #ifndef SW_SESSION_CREDITS_H
 #define SW_SESSION_CREDITS_H
