@@ -121,6 +121,8 @@ static const char *check(struct sw_session *s, const uint8_t *in, uint32_t bytes
         return "a message out of sequence";
     if (!sw_state_may_get(s->state, m->type))
         return "a message that has no place here";
+    if (s->credits.peer_has == 0)
+        return "a message without a credit";
     if (!sw_credits_receive(&s->credits, m->credits))
         return "credits from nowhere";
     return check_stream(s, m);

@@ -76,6 +76,7 @@ struct sw_step {
     struct sw_op *op; /* NULL: into storage */
     uint32_t bytes;
     bool failed;    /* nothing moved */
+    bool refused;   /* no registration to be had: the rest of this transfer goes through storage */
     bool is_shared; /* as in struct sw_out */
 };
 

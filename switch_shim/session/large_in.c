@@ -101,7 +101,7 @@ void sw_in_start(struct sw_session *s)
     if (in == NULL || s->rx.step.state != SW_STEP_IDLE || !may_fetch(s))
         return;
     most = rest(in) < s->max_part_bytes ? rest(in) : s->max_part_bytes;
-    if (!s->rx.step.failed && aim_at_receive(s, most))
+    if (!s->rx.step.refused && aim_at_receive(s, most))
         ;
     else if (s->rx.ops.first != NULL || s->rx.want_read || s->rx.discard)
         (void)aim_at_storage(s, most);
@@ -120,7 +120,7 @@ static void step_moved(struct sw_session *s)
     in->done += bytes;
     s->rx.step.state = SW_STEP_IDLE;
     s->rx.step.op = NULL;
-    s->rx.step.failed = false;
+    s->rx.step.refused = s->rx.step.refused && rest(in) != 0;
     if (rest(in) == 0 && !in->is_push)
         s->rx.step.state = SW_STEP_REPORT;
     if (rest(in) == 0 && in->is_push) { /* the writer knows */
@@ -201,8 +201,9 @@ bool sw_in_registered(struct sw_session *s, struct sw_range *range, int error)
     } else if (error == 0) {
         s->rx.step.state = SW_STEP_MOVE;
     } else if (s->rx.step.op != NULL) { /* then through storage */
-        s->rx.step.failed = true;
-        step_over(s);
+        s->rx.step.refused = true;
+        s->rx.step.op = NULL;
+        s->rx.step.state = SW_STEP_IDLE;
     } else {
         sw_end(s, WSAENOBUFS, false); /* nowhere left to put it */
         s->rx.step.state = SW_STEP_IDLE;
@@ -268,7 +269,7 @@ void sw_in_forget(struct sw_session *s)
 {
     s->rx.in_count = 0;
     s->rx.announced = s->rx.position;
-    s->rx.step.failed = false;
+    s->rx.step.refused = false;
 }
 
 /* The session is dead: what does not run is dropped. */

@@ -53,6 +53,7 @@ void pair_open(struct pair *p, const struct sw_session_config *a, const struct s
     p->side[0].cfg.is_connector = true;
     p->side[1].cfg = *b;
     p->side[1].cfg.is_connector = false;
+    p->side[0].registrations_left = p->side[1].registrations_left = -1;
     make_side(p, 0);
     make_side(p, 1);
 }
@@ -99,7 +100,7 @@ static void do_register(struct pair *p, struct pair_side *me, struct sw_range *r
 {
     unsigned i = 0;
 
-    if (me->refuse_registrations) {
+    if (me->registrations_left == 0) {
         sw_session_registered(me->s, range, WSAENOBUFS);
         return;
     }
@@ -116,8 +117,9 @@ static void do_register(struct pair *p, struct pair_side *me, struct sw_range *r
     range->handle = &me->registrations[i];
     describe(me, i, range->descriptor);
     range->descriptor_bytes = 8;
-    if (!me->keep_registrations_silent)
-        sw_session_registered(me->s, range, 0);
+    if (me->registrations_left > 0)
+        me->registrations_left--;
+    sw_session_registered(me->s, range, 0);
 }
 
 static void do_deregister(struct pair *p, unsigned side, struct sw_range *range)

@@ -64,7 +64,7 @@ struct pair_side {
     const char *report;
     unsigned reports, sends, completed;
     uint8_t sent_types[SW_WIRE_TYPE_COUNT]; /* how many of each, at most 255 */
-    bool refuse_registrations, keep_registrations_silent;
+    int registrations_left;                 /* further ones are refused; -1: none is */
 };
 
 struct pair {

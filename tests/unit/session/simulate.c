@@ -34,6 +34,8 @@ struct app {
     bool *urgent;                           /* by position of its own stream */
     uint64_t urgent_sent, urgent_had;
     bool sends_now, receives_now, is_inline;
+    bool
+        lacks_memory; /* registrations are refused now and then; then one send at a time, which can be made again */
     bool may_read, may_write; /* event driven: an event said so */
     bool is_shut, is_at_end, is_closed, sends_failed, receives_failed;
     unsigned moves_left;
@@ -157,6 +159,8 @@ static bool app_send(unsigned side)
     bool is_urgent = below(20) == 0;
     int error;
 
+    if (a->lacks_memory)
+        sim.p.side[side].registrations_left = (int)below(3);
     if (bytes > a->to_send - a->submitted)
         bytes = (uint32_t)(a->to_send - a->submitted);
     if (a->sends_now && !sw_session_is_writable(sim.p.side[side].s)) {
@@ -193,7 +197,11 @@ static void reap_sends(unsigned side)
 
         if (op->op.error == 0 && op->op.bytes != op->op.total)
             fail("a send that went well did not send all");
-        if (op->op.error != 0)
+        if (op->op.error == WSAENOBUFS && a->lacks_memory) {
+            if (op->op.bytes != 0)
+                fail("a send without memory had sent something");
+            a->submitted -= op->op.total;
+        } else if (op->op.error != 0)
             a->sends_failed = true;
         op->is_done = false;
         memset(a->send_memory[a->send_first], 0xEE, BYTES_MAX); /* it is the application's again */
@@ -311,12 +319,14 @@ static bool app_end(unsigned side)
     struct app *a = &sim.app[side];
     struct pair_side *me = &sim.p.side[side];
 
-    if (!a->is_shut && a->submitted == a->to_send && sim.ending != END_EARLY_CLOSE) {
+    bool all = a->submitted == a->to_send && (!a->lacks_memory || a->send_count == 0);
+
+    if (!a->is_shut && all && sim.ending != END_EARLY_CLOSE) {
         a->is_shut = sw_session_shutdown(me->s, SD_SEND) == 0;
         pair_act(&sim.p, side);
         return a->is_shut;
     }
-    bool early = sim.ending == END_EARLY_CLOSE && side == sim.round / 4 % 2 && a->submitted == a->to_send;
+    bool early = sim.ending == END_EARLY_CLOSE && side == sim.round / 4 % 2 && all;
     bool over = (a->is_at_end && (a->is_shut || sim.ending == END_EARLY_CLOSE)) || a->receives_failed;
     if (a->is_closed || !(early || over))
         return false;
@@ -359,7 +369,8 @@ static bool app_step(unsigned side, unsigned what)
     switch (what) {
     case 0:
         return !a->is_shut && !a->is_closed && !a->sends_failed && a->submitted < a->to_send &&
-               a->send_count < OPS_MAX && (!a->sends_now || a->may_write) && app_send(side);
+               a->send_count < (a->lacks_memory ? 1u : OPS_MAX) && (!a->sends_now || a->may_write) &&
+               app_send(side);
     case 1:
         if (a->is_at_end || a->is_closed || a->receives_failed)
             return false;
@@ -489,6 +500,8 @@ static void start_round(void)
         }
         a->to_send = below(10) == 0 ? 0 : below(60000);
         a->urgent = calloc(a->to_send + 2, sizeof(*a->urgent));
+        a->lacks_memory = c[i].has_rdma_read &&
+                          below(5) == 0; /* else storage has to be registered, PROTOCOL.md 7 */
         a->sends_now = below(3) == 0;
         a->receives_now = below(3) == 0;
         a->is_inline = below(2) == 0;
