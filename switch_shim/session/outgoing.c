@@ -19,7 +19,7 @@ static int free_control_buffer(const struct sw_session *s)
 }
 
 /* Fills in what all messages share; the payload is in its place or follows. */
-static void send(struct sw_session *s, unsigned buffer, struct sw_wire_message *m, struct sw_action *out)
+static void post(struct sw_session *s, unsigned buffer, struct sw_wire_message *m, struct sw_action *out)
 {
     uint8_t *at = buffer_memory(s, buffer);
 
@@ -44,7 +44,7 @@ static bool send_control(struct sw_session *s, struct sw_wire_message *m, struct
     if (m->payload_bytes != 0)
         memcpy(buffer_memory(s, (unsigned)buffer) + SW_WIRE_HEADER_BYTES + m->descriptor_bytes, m->payload,
                m->payload_bytes);
-    send(s, (unsigned)buffer, m, out);
+    post(s, (unsigned)buffer, m, out);
     return true;
 }
 
@@ -96,7 +96,7 @@ static bool send_data(struct sw_session *s, unsigned buffer, uint32_t bytes, str
     struct sw_wire_message m = {
         .type = SW_WIRE_DATA, .position = s->tx.position, .payload_bytes = (uint16_t)bytes};
 
-    send(s, buffer, &m, out);
+    post(s, buffer, &m, out);
     s->tx.data_in_flight |= UINT64_C(1) << buffer;
     s->tx.position += bytes;
     return true;
@@ -175,7 +175,7 @@ static bool announce(struct sw_session *s, struct sw_out *o, struct sw_action *o
     o->first_part = m.payload_bytes;
     o->done = 0;
     s->stats.transfers_sent++;
-    send(s, (unsigned)buffer, &m, out);
+    post(s, (unsigned)buffer, &m, out);
     s->tx.position += (uint64_t)m.payload_bytes + m.amount;
     return true;
 }

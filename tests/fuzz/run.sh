@@ -47,7 +47,7 @@ seed() {
 }
 
 build_rest
-targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_markers fuzz_segment fuzz_session_wire)
+targets=(fuzz_conn_wire fuzz_descriptor fuzz_mpa fuzz_markers fuzz_segment fuzz_session_wire fuzz_session)
 build fuzz_conn_wire "$root/provider/sock/conn_wire.c"
 build fuzz_descriptor "$root/provider/data/grant.c"
 soft=$root/verbs_backend/softiwarp
@@ -55,6 +55,7 @@ build fuzz_mpa "$soft/mpa.c" "$soft/ports.c"
 build fuzz_markers "$soft/mpa.c"
 build fuzz_segment "$soft/ddp.c" "$soft/rdmap.c"
 build fuzz_session_wire "$root/switch_shim/session/wire.c"
+build fuzz_session "$root"/switch_shim/session/*.c
 zeros=000000000000000000000000
 seed fuzz_conn_wire connect "5744010104 01 c001 1b58 9abc 0a000001 $zeros 0a000002 $zeros 0102030405060708"
 seed fuzz_conn_wire move "5744010204 00 0000 1122334455667788 99aabbccddeeff01"
@@ -86,6 +87,10 @@ seed fuzz_session_wire finished "$(header 08 02 $none 0000 0000 01000000 0080000
 seed fuzz_session_wire urgent "$(header 0a 00 1122000000000000 0100 0000 00000000 00000000) 21"
 seed fuzz_session_wire close "$(header 0c 00 1122000000000000 0000 0000 00000000 00000000)"
 seed fuzz_session_wire resume "$(header 0f 00 $none 0000 0000 00000000 20000000)"
+# Pull and push; two bytes of settings, then steps: a receive, a large send, messages of the peer, reports, RDMA that ends.
+seed fuzz_session pull "01 01 04 00 00 ff 04 01 01 ff 00 01 00 00 0a 10 20 00 00 00 00 20 06 07 06 00 04 00 00"
+seed fuzz_session push "00 00 04 00 00 ff 04 01 01 ff 00 02 00 00 0a 10 20 00 03 00 00 10 00 07 07 00 04 00 02 06 06"
+seed fuzz_session ends "01 00 08 c8 00 08 00 00 00 09 00 00 00 0b f5 00 08 00 00 06 09 15 21 2d"
 # What was on the wire, siw's side too: seeds_from_capture.py says how it was taken.
 while read -r target name bytes; do
     seed "$target" "captured_$name" "$bytes"

@@ -596,6 +596,26 @@ static void closes_that_cross_are_each_others_answer(void **state)
     assert_int_equal(p.side[0].sent_types[SW_WIRE_CLOSE] + p.side[1].sent_types[SW_WIRE_CLOSE], 2);
 }
 
+static void who_closed_still_tells_credits_for_the_answer(void **state)
+{
+    (void)state;
+    open_pair();
+    assert_int_equal(pair_send(&p, 0, &ops[0], out, 10, 0), 0);
+    assert_true(pair_arrive(&p, 1) && pair_report(&p, 0)); /* so that the last credit may be spent */
+    for (unsigned i = 0; i < 7; i++) {
+        assert_int_equal(pair_send(&p, 1, &ops[1], out, 10, 0), 0);
+        while (pair_report(&p, 1))
+            ;
+    }
+    assert_int_equal(data_messages(1), 7); /* of 8, the last one goes for SHUT */
+    assert_int_equal(sw_session_shutdown(p.side[1].s, SD_SEND), 0);
+    assert_int_equal(sw_session_close(p.side[0].s, SW_SESSION_LINGER_FOREVER), 0);
+    act();
+    pair_settle(&p);
+    assert_true(p.side[0].is_closed && p.side[1].is_closed);
+    assert_int_equal(p.side[0].close_error + p.side[1].close_error, 0);
+}
+
 static void an_abortive_close_says_nothing_and_the_peer_is_reset(void **state)
 {
     unsigned sends;
@@ -823,6 +843,7 @@ int main(void)
         TEST(half_close_ends_one_direction),
         TEST(a_graceful_close_delivers_and_ends_both),
         TEST(closes_that_cross_are_each_others_answer),
+        TEST(who_closed_still_tells_credits_for_the_answer),
         TEST(an_abortive_close_says_nothing_and_the_peer_is_reset),
         TEST(lingering_ends_in_an_abort_when_its_time_is_up),
         TEST(after_shutdown_of_receiving_what_comes_is_thrown_away),
