@@ -158,6 +158,7 @@ static const char *act_on(struct sw_session *s, const struct sw_wire_message *m)
     case SW_WIRE_SUSPEND: sw_suspend_came(s); return NULL;
     case SW_WIRE_SUSPENDED:
         sw_move_state(s, SW_EV_SUSPENDED_IN);
+        sw_disarm(s, SW_TIMER_SUSPEND);
         sw_in_forget(s);
         return NULL;
     case SW_WIRE_RESUME: sw_resumed(s, m->amount); return NULL;

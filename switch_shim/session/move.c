@@ -82,6 +82,7 @@ void sw_suspend_came(struct sw_session *s)
         s->suspend_again = true;
     s->due.suspend = s->rx.stopped_due = s->due.close = false;
     s->due.ping = s->due.answer = false;
+    sw_disarm(s, SW_TIMER_SUSPEND);
     sw_move_state(s, SW_EV_SUSPEND_IN);
     sw_out_take_back(s);
 }

@@ -278,6 +278,8 @@ static bool next_mark(struct sw_session *s, struct sw_action *out)
         if (!send_mark(s, SW_WIRE_CLOSE, &s->due.close, out))
             return false;
         s->close_sent = s->tx.shut_sent = true;
+        if (!s->timer_armed[SW_TIMER_LINGER] && s->timer_due[SW_TIMER_LINGER] == 0 && !s->close_got)
+            sw_arm(s, SW_TIMER_LINGER, s->cfg.close_ms); /* its switch answers by itself */
         return true;
     }
     if (!sw_state_may_send_data(s->state))
@@ -292,6 +294,7 @@ static bool next_mark(struct sw_session *s, struct sw_action *out)
         if (!send_mark(s, SW_WIRE_SUSPEND, &s->due.suspend, out))
             return false;
         sw_move_state(s, SW_EV_SUSPEND_OUT);
+        sw_arm(s, SW_TIMER_SUSPEND, s->cfg.suspend_ms);
         return true;
     }
     return false;

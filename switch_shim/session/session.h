@@ -38,7 +38,8 @@ struct sw_session_config {
     uint32_t max_rdma_bytes;    /* SO_MAX_RDMA_SIZE; 0: no RDMA at all */
     uint32_t first_part_bytes;  /* payload of a LARGE message, at most */
     uint32_t negotiate_ms;      /* patience with the peer's first message; 0: without end */
-    uint32_t suspend_ms;        /* patience between SUSPENDED and RESUME; 0: without end */
+    uint32_t suspend_ms;        /* patience with SUSPENDED, and between it and RESUME; 0: without end */
+    uint32_t close_ms;          /* patience with the peer's answer to CLOSE; 0: without end */
     uint32_t keepalive_ms;      /* idle time before the first PING; 0: no keep-alive */
     uint32_t keepalive_step_ms; /* between PINGs */
     uint32_t keepalive_probes;  /* unanswered ones before the connection counts as dead */

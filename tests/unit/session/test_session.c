@@ -656,6 +656,24 @@ static void lingering_ends_in_an_abort_when_its_time_is_up(void **state)
     assert_true(ops[0].is_done && ops[0].op.error != 0);
 }
 
+static void a_peer_that_does_not_answer_close_is_given_up(void **state)
+{
+    struct sw_session_config c[2];
+
+    (void)state;
+    prepare(c);
+    c[0].close_ms = 400;
+    pair_open(&p, &c[0], &c[1]);
+    pair_start(&p);
+    assert_int_equal(sw_session_close(p.side[0].s, SW_SESSION_LINGER_FOREVER), 0);
+    pair_act(&p, 0);
+    assert_true(p.side[0].is_armed[SW_TIMER_LINGER] && p.side[0].armed_ms[SW_TIMER_LINGER] == 400);
+    assert_false(p.side[0].is_closed);
+    sw_session_timer(p.side[0].s, SW_TIMER_LINGER);
+    act();
+    assert_true(p.side[0].is_closed && p.side[0].close_error == WSAETIMEDOUT);
+}
+
 static void after_shutdown_of_receiving_what_comes_is_thrown_away(void **state)
 {
     (void)state;
@@ -811,6 +829,24 @@ static void who_never_resumes_is_given_up(void **state)
     assert_true(p.side[1].is_closed);
 }
 
+static void who_does_not_answer_suspend_is_given_up(void **state)
+{
+    struct sw_session_config c[2];
+
+    (void)state;
+    prepare(c);
+    c[0].suspend_ms = 900;
+    pair_open(&p, &c[0], &c[1]);
+    pair_start(&p);
+    assert_int_equal(sw_session_suspend(p.side[0].s), 0);
+    pair_act(&p, 0);
+    assert_true(p.side[0].is_armed[SW_TIMER_SUSPEND]);
+    sw_session_timer(p.side[0].s, SW_TIMER_SUSPEND);
+    act();
+    assert_true(p.side[0].is_closed && p.side[0].close_error == WSAECONNRESET);
+    assert_false(p.side[0].must_move);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end_pair)
 
 int main(void)
@@ -846,6 +882,7 @@ int main(void)
         TEST(who_closed_still_tells_credits_for_the_answer),
         TEST(an_abortive_close_says_nothing_and_the_peer_is_reset),
         TEST(lingering_ends_in_an_abort_when_its_time_is_up),
+        TEST(a_peer_that_does_not_answer_close_is_given_up),
         TEST(after_shutdown_of_receiving_what_comes_is_thrown_away),
         TEST(a_silent_peer_is_found_by_keep_alive),
         TEST(a_socket_moves_with_what_was_not_fetched),
@@ -853,6 +890,7 @@ int main(void)
         TEST(when_both_move_the_connector_goes_first),
         TEST(a_suspension_can_be_called_off_until_it_is_sent),
         TEST(who_never_resumes_is_given_up),
+        TEST(who_does_not_answer_suspend_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
