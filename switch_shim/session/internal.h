@@ -75,9 +75,9 @@ struct sw_step {
     struct sw_range range;
     struct sw_op *op; /* NULL: into storage */
     uint32_t bytes;
-    bool failed;    /* nothing moved */
-    bool refused;   /* no registration to be had: the rest of this transfer goes through storage */
-    bool is_shared; /* as in struct sw_out */
+    bool must_report; /* pull: DONE is due when the memory is released */
+    bool refused;     /* no registration to be had: the rest of this transfer goes through storage */
+    bool is_shared;   /* as in struct sw_out */
 };
 
 struct sw_session {

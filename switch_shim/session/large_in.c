@@ -110,19 +110,17 @@ void sw_in_start(struct sw_session *s)
     s->rx.step.range.descriptor_bytes = 0;
 }
 
-/* `bytes` of the oldest transfer are in their place. */
-static void step_moved(struct sw_session *s)
+/* The bytes are in their place. They count at once, also while the range is still registered: after its DONE a writer
+ * goes on with the stream, and that may come before we have deregistered. */
+static void count_moved(struct sw_session *s)
 {
     struct sw_in *in = sw_in_oldest(s);
     struct sw_op *op = s->rx.step.op;
     const uint32_t bytes = s->rx.step.bytes;
 
     in->done += bytes;
-    s->rx.step.state = SW_STEP_IDLE;
-    s->rx.step.op = NULL;
     s->rx.step.refused = s->rx.step.refused && rest(in) != 0;
-    if (rest(in) == 0 && !in->is_push)
-        s->rx.step.state = SW_STEP_REPORT;
+    s->rx.step.must_report = rest(in) == 0 && !in->is_push;
     if (rest(in) == 0 && in->is_push) { /* the writer knows */
         s->rx.in_first = (s->rx.in_first + 1) % SW_WIRE_TRANSFERS_MAX;
         s->rx.in_count--;
@@ -136,17 +134,15 @@ static void step_moved(struct sw_session *s)
     s->rx.position += bytes;
     s->rx.consumed += bytes;
     s->stats.bytes_direct += bytes;
-    sw_deliver(s);
 }
 
+/* The memory is the application's again. */
 static void step_over(struct sw_session *s)
 {
-    if (s->state != SW_ST_DEAD && !s->rx.step.failed) {
-        step_moved(s);
-        return;
-    }
-    s->rx.step.state = SW_STEP_IDLE;
+    s->rx.step.state = s->rx.step.must_report ? SW_STEP_REPORT : SW_STEP_IDLE;
+    s->rx.step.must_report = false;
     s->rx.step.op = NULL;
+    sw_deliver(s);
     if (s->state == SW_ST_DEAD)
         sw_fail_receives(s, s->rx.shut ? 0 : s->cause != 0 ? s->cause : WSAECONNRESET);
 }
@@ -211,9 +207,11 @@ bool sw_in_registered(struct sw_session *s, struct sw_range *range, int error)
     return true;
 }
 
-/* A range that had to be registered goes first; then the bytes count. */
-static void step_ended(struct sw_session *s)
+/* A range that had to be registered goes first; then its operation may be over. */
+static void step_ended(struct sw_session *s, bool moved)
 {
+    if (moved && s->state != SW_ST_DEAD)
+        count_moved(s);
     if (s->rx.step.range.access != SW_ACCESS_STORAGE)
         s->rx.step.state = SW_STEP_RELEASE;
     else
@@ -226,9 +224,7 @@ bool sw_in_rdma_done(struct sw_session *s, struct sw_range *range, int error)
         return false;
     if (s->rx.step.state != SW_STEP_MOVING)
         return true;
-    if (error != 0)
-        s->rx.step.failed = true;
-    step_ended(s);
+    step_ended(s, error == 0);
     return true;
 }
 
@@ -240,7 +236,7 @@ const char *sw_in_done(struct sw_session *s, const struct sw_wire_message *m)
         return "DONE for no SINK of ours";
     if (m->amount != s->rx.step.bytes)
         return "DONE with other bytes than there was room";
-    step_ended(s);
+    step_ended(s, true);
     return NULL;
 }
 
@@ -295,5 +291,5 @@ void sw_in_drop(struct sw_session *s)
     if (step->state == SW_STEP_IDLE)
         step->op = NULL;
     s->rx.in_count = 0;
-    s->rx.stopped_due = false;
+    s->rx.stopped_due = s->rx.step.must_report = false;
 }

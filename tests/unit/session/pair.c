@@ -243,11 +243,17 @@ void pair_act(struct pair *p, unsigned side)
     struct sw_action a;
     unsigned actions = 0;
 
+    if (p->side[side].is_acting)
+        return;
+    p->side[side].is_acting = true;
     while (sw_session_next(p->side[side].s, &a)) {
+        if (p->between != NULL)
+            p->between(side);
         act_on(p, side, &a);
         if (++actions > 100000)
             give_up(p, "actions without end");
     }
+    p->side[side].is_acting = false;
 }
 
 /* --- what happens --- */
@@ -418,7 +424,8 @@ static int submit(struct pair *p, unsigned side, struct pair_op *op, bool is_sen
                     : sw_session_receive(p->side[side].s, &op->op);
     if (error != 0)
         op->is_pending = false;
-    pair_act(p, side);
+    else
+        pair_act(p, side);
     return error;
 }
 

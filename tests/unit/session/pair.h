@@ -64,6 +64,7 @@ struct pair_side {
     const char *report;
     unsigned reports, sends, completed;
     uint8_t sent_types[SW_WIRE_TYPE_COUNT]; /* how many of each, at most 255 */
+    bool is_acting;                         /* somebody carries out actions already */
     int registrations_left;                 /* further ones are refused; -1: none is */
 };
 
@@ -71,6 +72,9 @@ struct pair {
     struct pair_side side[2]; /* 0 is the connector */
     bool is_cut;
     void (*failed)(const char *what); /* does not return */
+    /* May be NULL. Called between the moment an action is handed out and that at which it is carried out: what other
+     * threads do meanwhile. */
+    void (*between)(unsigned side);
 };
 
 /* Settings that suit tests: 8 receives of 256 bytes, storage 1,024, threshold 512. */
@@ -78,7 +82,7 @@ void pair_settings(struct sw_session_config *c);
 /* Memory and sessions; `a` connects. Nothing has happened yet. */
 void pair_open(struct pair *p, const struct sw_session_config *a, const struct sw_session_config *b);
 void pair_free(struct pair *p);
-/* Carry out everything that side wants. */
+/* Carry out everything that side wants, unless that is being done. */
 void pair_act(struct pair *p, unsigned side);
 /* One thing each; false: there is none. */
 bool pair_arrive(struct pair *p, unsigned to);

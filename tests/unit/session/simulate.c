@@ -6,6 +6,8 @@
  *
  *   session_sim [--events N] [--seed N] [--round N] [--verbose]
  *
+ * While an action is about to be carried out, other threads bring events (session.h, Threads): that is played too.
+ *
  * Exit status 0: all rounds held. A failure names seed and round; --seed S --round R plays that one again. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -172,8 +174,12 @@ static bool app_send(unsigned side)
     }
     fill(side, a->send_memory[slot], bytes, is_urgent);
     set_buffers(op, a->send_memory[slot], bytes);
+    a->submitted += bytes; /* before others send, who come in between */
+    a->send_count++;
     error = pair_send(&sim.p, side, op, NULL, 0, is_urgent ? SW_OP_URGENT : 0);
     if (error != 0) {
+        a->submitted -= bytes;
+        a->send_count--;
         if (is_urgent)
             a->urgent[a->submitted + bytes - 1] = false;
         if (error == WSATRY_AGAIN)
@@ -182,8 +188,6 @@ static bool app_send(unsigned side)
         return true;
     }
     a->urgent_sent += is_urgent;
-    a->submitted += bytes;
-    a->send_count++;
     sim.ops++;
     return true;
 }
@@ -257,13 +261,14 @@ static bool app_receive(unsigned side)
     int error;
 
     set_buffers(op, a->receive_memory[slot], some_size(a));
+    a->receive_count++; /* before others receive, who come in between */
     error = pair_receive(&sim.p, side, op, NULL, 0, below(8) == 0 ? SW_OP_WAIT_ALL : 0);
+    if (error != 0)
+        a->receive_count--;
     if (error == WSATRY_AGAIN)
         return false;
     if (error != 0)
         a->receives_failed = true;
-    else
-        a->receive_count++;
     sim.ops++;
     return true;
 }
@@ -395,6 +400,23 @@ static bool wire_step(unsigned side, unsigned what)
     }
 }
 
+/* What other threads do while one is about to carry out an action: they tell the session and leave. */
+static void between(unsigned side)
+{
+    static bool inside;
+
+    if (inside || below(8) != 0)
+        return;
+    inside = true;
+    switch (below(4)) {
+    case 0: (void)app_step(side, 0); break;
+    case 1: (void)app_step(side, 1); break;
+    case 2: (void)pair_arrive(&sim.p, side); break;
+    default: (void)pair_report(&sim.p, side); break;
+    }
+    inside = false;
+}
+
 /* One side has closed: the other learns of it once it has everything that was sent before. */
 static bool closed_step(unsigned side)
 {
@@ -485,6 +507,7 @@ static void start_round(void)
     memset(&sim.p, 0, sizeof(sim.p));
     memset(sim.app, 0, sizeof(sim.app));
     sim.p.failed = fail;
+    sim.p.between = between;
     sim.ending = (enum ending)(sim.round % 4);
     sim.end_at = 20 + below(600);
     sim.is_cut = false;
