@@ -419,7 +419,7 @@ static int submit(struct pair *p, unsigned side, struct pair_op *op, bool is_sen
     op->op.flags = flags;
     op->op.context = op;
     op->is_pending = true;
-    op->is_done = false;
+    op->is_done = op->is_cancelled = false;
     error = is_send ? sw_session_send(p->side[side].s, &op->op)
                     : sw_session_receive(p->side[side].s, &op->op);
     if (error != 0)

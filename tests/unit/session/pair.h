@@ -16,7 +16,7 @@
 struct pair_op {
     struct sw_op op;
     WSABUF buffers[4];
-    bool is_pending, is_done;
+    bool is_pending, is_done, is_cancelled;
 };
 
 struct pair_message {

@@ -40,7 +40,7 @@ struct app {
         lacks_memory; /* registrations are refused now and then; then one send at a time, which can be made again */
     bool may_read, may_write; /* event driven: an event said so */
     bool is_shut, is_at_end, is_closed, sends_failed, receives_failed;
-    unsigned moves_left;
+    unsigned moves_left, cancels_left;
     uint32_t big;
 };
 
@@ -54,7 +54,7 @@ static struct {
     uint64_t end_at; /* events until the cut or the abort */
     unsigned bias[8];
     bool verbose, is_cut;
-    uint64_t bytes, moves, ops;
+    uint64_t bytes, moves, ops, cancels;
 } sim;
 
 static uint64_t draw(void)
@@ -201,7 +201,10 @@ static void reap_sends(unsigned side)
 
         if (op->op.error == 0 && op->op.bytes != op->op.total)
             fail("a send that went well did not send all");
-        if (op->op.error == WSAENOBUFS && a->lacks_memory) {
+        if (op->op.error == WSA_OPERATION_ABORTED && op->is_cancelled) {
+            if (op->op.bytes != 0)
+                fail("a send that was taken back had sent something");
+        } else if (op->op.error == WSAENOBUFS && a->lacks_memory) {
             if (op->op.bytes != 0)
                 fail("a send without memory had sent something");
             a->submitted -= op->op.total;
@@ -243,7 +246,9 @@ static void reap_receives(unsigned side)
         struct pair_op *op = &a->receives[a->receive_first];
 
         check_bytes(side, a->receive_memory[a->receive_first], op->op.bytes);
-        if (op->op.error != 0)
+        if (op->op.error == WSA_OPERATION_ABORTED && op->is_cancelled)
+            ; /* taken back */
+        else if (op->op.error != 0)
             a->receives_failed = true;
         else if (op->op.bytes == 0)
             a->is_at_end = true;
@@ -324,7 +329,8 @@ static bool app_end(unsigned side)
     struct app *a = &sim.app[side];
     struct pair_side *me = &sim.p.side[side];
 
-    bool all = a->submitted == a->to_send && (!a->lacks_memory || a->send_count == 0);
+    bool all = a->submitted == a->to_send &&
+               ((!a->lacks_memory && a->cancels_left == 0) || a->send_count == 0);
 
     if (!a->is_shut && all && sim.ending != END_EARLY_CLOSE) {
         a->is_shut = sw_session_shutdown(me->s, SD_SEND) == 0;
@@ -365,6 +371,32 @@ static bool app_move(unsigned side)
     return true;
 }
 
+/* Take back the latest send (what it would have sent can be sent by another) or the latest receive. */
+static bool app_cancel(unsigned side)
+{
+    struct app *a = &sim.app[side];
+    const bool sending = below(2) == 0;
+    unsigned count = sending ? a->send_count : a->receive_count;
+    struct pair_op *op;
+
+    if (a->cancels_left == 0 || count == 0 || below(10) != 0)
+        return false;
+    a->cancels_left--;
+    op = sending ? &a->sends[(a->send_first + count - 1) % OPS_MAX]
+                 : &a->receives[(a->receive_first + count - 1) % OPS_MAX];
+    if (!op->is_pending || sim.p.side[side].is_closed || (sending && a->is_shut) || op->op.next != NULL)
+        return false;
+    op->is_cancelled = sw_session_cancel(sim.p.side[side].s, &op->op);
+    sim.cancels += op->is_cancelled;
+    if (op->is_cancelled && sending) {
+        a->submitted -= op->op.total;
+        for (uint64_t i = 0; i < op->op.total; i++)
+            a->urgent[a->submitted + i] = false;
+    }
+    pair_act(&sim.p, side);
+    return true;
+}
+
 static bool app_step(unsigned side, unsigned what)
 {
     struct app *a = &sim.app[side];
@@ -383,7 +415,7 @@ static bool app_step(unsigned side, unsigned what)
             return a->may_read && app_receive_now(side);
         return a->receive_count < OPS_MAX && app_receive(side);
     case 2: return app_end(side);
-    default: return app_move(side);
+    default: return app_cancel(side) || app_move(side);
     }
 }
 
@@ -531,6 +563,7 @@ static void start_round(void)
         a->big = 100 + below(BYTES_MAX - 2000);
         a->may_write = true;
         a->moves_left = below(3) == 0 ? below(4) : 0;
+        a->cancels_left = below(3) == 0 ? below(30) : 0;
     }
     pair_open(&sim.p, &c[0], &c[1]);
     for (unsigned i = 0; i < 2; i++)
@@ -651,7 +684,7 @@ int main(int argc, char **argv)
             break;
     }
     printf("%u rounds, %" PRIu64 " events, %" PRIu64 " bytes received, %" PRIu64 " moves, %" PRIu64
-           " operations\n",
-           sim.round, sim.events, sim.bytes, sim.moves, sim.ops);
+           " operations, %" PRIu64 " taken back\n",
+           sim.round, sim.events, sim.bytes, sim.moves, sim.ops, sim.cancels);
     return 0;
 }

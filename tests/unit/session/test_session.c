@@ -601,14 +601,18 @@ static void who_closed_still_tells_credits_for_the_answer(void **state)
     (void)state;
     open_pair();
     assert_int_equal(pair_send(&p, 0, &ops[0], out, 10, 0), 0);
-    assert_true(pair_arrive(&p, 1) && pair_report(&p, 0)); /* so that the last credit may be spent */
+    assert_true(pair_arrive(&p, 1) && pair_report(&p, 0));
+    assert_int_equal(pair_send(&p, 0, &ops[0], out, 10, 0), 0); /* arrives later */
     for (unsigned i = 0; i < 7; i++) {
         assert_int_equal(pair_send(&p, 1, &ops[1], out, 10, 0), 0);
         while (pair_report(&p, 1))
             ;
     }
     assert_int_equal(data_messages(1), 7); /* of 8, the last one goes for SHUT */
+    assert_true(pair_arrive(&p, 1));       /* something to tell: so the last credit may be spent */
     assert_int_equal(sw_session_shutdown(p.side[1].s, SD_SEND), 0);
+    act();
+    assert_int_equal(p.side[1].sent_types[SW_WIRE_SHUT], 1);
     assert_int_equal(sw_session_close(p.side[0].s, SW_SESSION_LINGER_FOREVER), 0);
     act();
     pair_settle(&p);
