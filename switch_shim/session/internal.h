@@ -10,6 +10,7 @@
 #ifndef SW_SESSION_INTERNAL_H
 #define SW_SESSION_INTERNAL_H
 
+#include "session/bits.h"
 #include "session/credits.h"
 #include "session/session.h"
 #include "session/states.h"

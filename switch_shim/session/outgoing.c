@@ -15,7 +15,7 @@ static int free_control_buffer(const struct sw_session *s)
 {
     uint64_t control = s->tx.free_buffers >> s->cfg.data_buffers;
 
-    return control == 0 ? -1 : (int)s->cfg.data_buffers + __builtin_ctzll(control);
+    return control == 0 ? -1 : (int)(s->cfg.data_buffers + sw_bits_lowest(control));
 }
 
 /* Fills in what all messages share; the payload is in its place or follows. */

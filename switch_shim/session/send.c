@@ -10,7 +10,7 @@ static int free_buffer(const struct sw_session *s)
 {
     uint64_t data = s->tx.free_buffers & ((UINT64_C(1) << s->cfg.data_buffers) - 1);
 
-    return data == 0 ? -1 : __builtin_ctzll(data);
+    return data == 0 ? -1 : (int)sw_bits_lowest(data);
 }
 
 /* Room in the last filled buffer, else in a new one; NULL: none. */
@@ -167,7 +167,7 @@ size_t sw_session_send_room(const struct sw_session *s)
     if (s->tx.queue_count != 0)
         room = s->payload_max -
                s->tx.fill[s->tx.queue[(s->tx.queue_first + s->tx.queue_count - 1u) % SW_SESSION_BUFFERS_MAX]];
-    return room + (size_t)__builtin_popcountll(data) * s->payload_max;
+    return room + (size_t)sw_bits_count(data) * s->payload_max;
 }
 
 bool sw_session_is_writable(const struct sw_session *s)

@@ -252,7 +252,7 @@ static bool next_post(struct sw_session *s, struct sw_action *out)
     if (s->rx.to_post == 0 || s->close_due || s->is_closed_below)
         return false;
     out->kind = SW_DO_POST_RECEIVE;
-    out->buffer = (unsigned)__builtin_ctzll(s->rx.to_post);
+    out->buffer = sw_bits_lowest(s->rx.to_post);
     out->bytes = s->cfg.message_bytes;
     out->memory = s->cfg.receive_memory + (size_t)out->buffer * s->cfg.message_bytes;
     s->rx.to_post &= s->rx.to_post - 1;
