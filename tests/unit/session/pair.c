@@ -119,6 +119,8 @@ static void do_register(struct pair *p, struct pair_side *me, struct sw_range *r
     range->descriptor_bytes = 8;
     if (me->registrations_left > 0)
         me->registrations_left--;
+    if (p->between != NULL)
+        p->between((unsigned)(me - p->side)); /* the lock is not held while the kernel registers */
     sw_session_registered(me->s, range, 0);
 }
 

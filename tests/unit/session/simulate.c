@@ -432,6 +432,32 @@ static bool wire_step(unsigned side, unsigned what)
     }
 }
 
+static void after(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        reap_sends(i);
+        reap_receives(i);
+        look_at_events(i);
+        if (sim.p.side[i].report != NULL)
+            fail("a well-behaved peer was called a breaker of rules");
+    }
+    sim.events++;
+}
+
+static void break_it(void)
+{
+    sim.is_cut = true;
+    if (sim.ending == END_CUT) {
+        pair_cut(&sim.p, WSAECONNRESET);
+    } else {
+        sim.app[0].is_closed = sw_session_close(sim.p.side[0].s, 0) == 0;
+        pair_act(&sim.p, 0);
+        if (!sim.app[0].is_closed) /* it is moving: then the connection goes */
+            pair_cut(&sim.p, WSAECONNRESET);
+    }
+    after();
+}
+
 /* What other threads do while one is about to carry out an action: they tell the session and leave. */
 static void between(unsigned side)
 {
@@ -440,6 +466,8 @@ static void between(unsigned side)
     if (inside || below(8) != 0)
         return;
     inside = true;
+    if (sim.ending >= END_CUT && !sim.is_cut && sim.p.side[0].is_opened && below(100) == 0)
+        break_it();
     switch (below(4)) {
     case 0: (void)app_step(side, 0); break;
     case 1: (void)app_step(side, 1); break;
@@ -462,18 +490,6 @@ static bool closed_step(unsigned side)
     sw_session_broken(me->s, WSAECONNRESET);
     pair_act(&sim.p, side);
     return true;
-}
-
-static void after(void)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        reap_sends(i);
-        reap_receives(i);
-        look_at_events(i);
-        if (sim.p.side[i].report != NULL)
-            fail("a well-behaved peer was called a breaker of rules");
-    }
-    sim.events++;
 }
 
 /* Anything at all; tries everything from a random start, by weights first. */
@@ -610,21 +626,6 @@ static void end_round(void)
     pair_free(&sim.p);
 }
 
-static void break_it(void)
-{
-    sim.is_cut = true;
-    if (sim.ending == END_CUT) {
-        pair_cut(&sim.p, WSAECONNRESET);
-    } else {
-        sim.app[0].is_closed = sw_session_close(sim.p.side[0].s, 0) == 0;
-        pair_act(&sim.p, 0);
-        if (!sim.app[0].is_closed) /* it is moving: then the connection goes */
-            pair_cut(&sim.p, WSAECONNRESET);
-    }
-    after();
-}
-
-/* A socket that was being moved when its connection broke: the next owner finds it dead. */
 static void play_round(void)
 {
     uint64_t first = sim.events;

@@ -58,14 +58,16 @@ static void an_acceptor_refuses_other_versions_and_both_end(void **state)
     prepare(c);
     pair_open(&p, &c[0], &c[1]);
     sw_session_start(p.side[1].s);
-    pair_act(&p, 1);
+    sw_session_start(p.side[0].s);
+    act();
+    free(p.side[0].way[0].data); /* as if the connector were of a later version */
+    p.side[0].way_count = 0;
     pair_forge(&p, 0, hello, sizeof(hello));
     assert_true(pair_arrive(&p, 1));
-    assert_int_equal(p.side[1].sent_types[SW_WIRE_REFUSE], 0); /* type is at 4 in a hello */
     assert_int_equal(p.side[1].way[0].data[4], SW_WIRE_REFUSE);
-    sw_session_start(p.side[0].s);
-    pair_act(&p, 0);
+    assert_false(p.side[1].is_closed); /* REFUSE goes first */
     pair_settle(&p);
+    assert_string_equal(p.side[1].report, "no version of the session protocol in common");
     assert_int_equal(p.side[0].close_error, WSAECONNABORTED);
     assert_int_equal(p.side[1].close_error, WSAECONNABORTED);
     assert_false(p.side[0].is_opened || p.side[1].is_opened);
@@ -320,6 +322,43 @@ static void a_reader_that_does_not_block_gets_a_transfer_piece_by_piece(void **s
     assert_true(ops[0].is_done);
 }
 
+static void who_selects_for_reading_gets_a_transfer_fetched(void **state)
+{
+    struct sw_session_config c[2];
+
+    (void)state;
+    prepare(c);
+    c[0].first_part_bytes = 0;
+    pair_open(&p, &c[0], &c[1]);
+    pair_start(&p);
+    assert_int_equal(pair_send(&p, 0, &ops[0], out, 5000, 0), 0);
+    pair_settle(&p);
+    assert_int_equal(sw_session_readable(p.side[1].s), 0);
+    sw_session_want_read(p.side[1].s);
+    act();
+    pair_settle(&p);
+    assert_int_equal(sw_session_readable(p.side[1].s), 1024);
+    assert_int_equal(receive_now(1, BIG, 0), 1024);
+    assert_memory_equal(in, out, 1024);
+}
+
+static void storage_that_cannot_be_registered_for_a_push_ends_the_connection(void **state)
+{
+    struct sw_session_config c[2];
+
+    (void)state;
+    prepare(c);
+    c[1].has_rdma_read = false;
+    pair_open(&p, &c[0], &c[1]);
+    pair_start(&p);
+    p.side[1].registrations_left = 0;
+    assert_int_equal(pair_send(&p, 0, &ops[0], out, 5000, 0), 0);
+    assert_int_equal(pair_receive(&p, 1, &ops[1], in, 5000, SW_OP_WAIT_ALL), 0);
+    pair_settle(&p);
+    assert_int_equal(p.side[1].close_error, WSAENOBUFS);
+    assert_true(ops[1].is_done && ops[1].op.bytes == 64);
+}
+
 /* --- receives --- */
 
 static void one_short_send_completes_the_oldest_receive_only(void **state)
@@ -420,6 +459,8 @@ int main(void)
         TEST(a_receive_that_cannot_be_registered_is_served_through_storage),
         TEST(an_rdma_request_that_fails_breaks_the_connection),
         TEST(a_reader_that_does_not_block_gets_a_transfer_piece_by_piece),
+        TEST(who_selects_for_reading_gets_a_transfer_fetched),
+        TEST(storage_that_cannot_be_registered_for_a_push_ends_the_connection),
         TEST(one_short_send_completes_the_oldest_receive_only),
         TEST(a_receive_of_nothing_waits_for_something),
         TEST(fd_read_comes_again_when_a_receive_leaves_something),

@@ -226,6 +226,14 @@ static void transfers_that_lie_end_the_connection(void **state)
     open_pair(true);
     m = (struct sw_wire_message){LARGE};
     say(&m, "");
+    m = (struct sw_wire_message){.type = SW_WIRE_SHUT, HONEST, .sequence = 1, .position = 1000};
+    say(&m, "");
+    expect_end("SHUT before a transfer is done");
+    pair_free(&p);
+
+    open_pair(true);
+    m = (struct sw_wire_message){LARGE};
+    say(&m, "");
     m = (struct sw_wire_message){.type = SW_WIRE_CLOSE, HONEST, .sequence = 1, .position = 1000};
     say(&m, "");
     expect_end("CLOSE before all is sent");
@@ -278,6 +286,52 @@ static void sinks_that_lie_end_the_connection(void **state)
     assert_int_equal(p.side[1].rdma_count, 1);
     say(&m, "");
     expect_end("SINK while another is open");
+}
+
+/* As the writer of a push: bytes that are not those of the room. The memory was lent, the operation ends. */
+static void a_writer_that_lies_about_bytes_ends_the_connection(void **state)
+{
+    struct sw_wire_message m = {.type = SW_WIRE_LARGE_PUSH, HONEST, .amount = 3000};
+
+    (void)state;
+    open_pair(false);
+    assert_int_equal(pair_receive(&p, 1, &ops[0], in, sizeof(in), 0), 0);
+    say(&m, "");
+    assert_int_equal(p.side[1].sent_types[SW_WIRE_SINK], 1);
+    assert_int_equal(p.side[1].registered, 1);
+    m = (struct sw_wire_message){
+        .type = SW_WIRE_DONE, HONEST, .flags = SW_WIRE_WRITTEN, .sequence = 1, .amount = 2999};
+    say(&m, "");
+    expect_end("DONE with other bytes than there was room");
+}
+
+static void a_receive_longer_than_its_buffer_ends_the_connection(void **state)
+{
+    (void)state;
+    open_pair(true);
+    sw_session_message(p.side[1].s, 0, 257); /* whatever the provider may have come to */
+    pair_act(&p, 1);
+    expect_end("longer than a receive");
+}
+
+static void a_connector_takes_no_other_answer_than_reply(void **state)
+{
+    uint8_t hello[SW_WIRE_HELLO_BYTES] = {'W', 'S', 'D', 'S', SW_WIRE_NEGOTIATE, 1, 1, 0, 8, 0, 1, 0, 0, 1,
+                                          0,   0,   0,   4};
+    struct sw_session_config c[2];
+
+    (void)state;
+    memset(&p, 0, sizeof(p));
+    p.failed = failed;
+    pair_settings(&c[0]);
+    pair_settings(&c[1]);
+    pair_open(&p, &c[0], &c[1]);
+    sw_session_start(p.side[0].s);
+    pair_act(&p, 0);
+    pair_forge(&p, 1, hello, sizeof(hello));
+    assert_true(pair_arrive(&p, 0));
+    assert_string_equal(p.side[0].report, "the answer to NEGOTIATE is no REPLY");
+    assert_int_equal(p.side[0].close_error, WSAECONNABORTED);
 }
 
 static void dones_that_lie_end_the_connection(void **state)
@@ -363,6 +417,9 @@ int main(void)
         TEST(transfers_that_lie_end_the_connection),
         TEST(a_descriptor_that_points_outside_ends_the_connection),
         TEST(sinks_that_lie_end_the_connection),
+        TEST(a_writer_that_lies_about_bytes_ends_the_connection),
+        TEST(a_receive_longer_than_its_buffer_ends_the_connection),
+        TEST(a_connector_takes_no_other_answer_than_reply),
         TEST(dones_that_lie_end_the_connection),
         TEST(urgent_positions_that_go_back_end_the_connection),
         TEST(more_behind_the_end_of_the_stream_ends_the_connection),
