@@ -162,7 +162,7 @@ bool sw_out_registered(struct sw_session *s, struct sw_range *range, int error)
         return false;
     if (o->state != SW_OUT_REGISTERING)
         return true;
-    if (s->state == SW_ST_DEAD) {
+    if (s->state == SW_ST_DEAD || s->state == SW_ST_ENDING) { /* it is not wanted any more */
         if (error == 0)
             release(o, SW_OUT_GONE);
         else
@@ -171,9 +171,7 @@ bool sw_out_registered(struct sw_session *s, struct sw_range *range, int error)
         refused(s, o);
     } else {
         o->state = SW_OUT_READY;
-        if (s->state == SW_ST_ENDING)
-            release(o, SW_OUT_GONE);
-        else if (s->state == SW_ST_HELD)
+        if (s->state == SW_ST_HELD)
             release(o, SW_OUT_NEW);
     }
     return true;

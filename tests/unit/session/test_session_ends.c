@@ -120,6 +120,33 @@ static void closes_that_cross_are_each_others_answer(void **state)
     assert_int_equal(p.side[0].sent_types[SW_WIRE_CLOSE] + p.side[1].sent_types[SW_WIRE_CLOSE], 2);
 }
 
+static void close_arrives_meanwhile(unsigned side)
+{
+    if (side == 0)
+        (void)pair_arrive(&p, 0);
+}
+
+/* A send is about to be registered when the peer's CLOSE arrives; the registration is then refused, or not. */
+static void a_close_that_comes_during_a_registration_ends_that_send(void **state)
+{
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        open_pair();
+        assert_int_equal(sw_session_close(p.side[1].s, SW_SESSION_LINGER_FOREVER), 0);
+        pair_act(&p, 1);
+        p.side[0].registrations_left = left;
+        p.between = close_arrives_meanwhile;
+        assert_int_equal(pair_send(&p, 0, &ops[0], out, 5000, 0), 0);
+        p.between = NULL;
+        pair_settle(&p);
+        assert_true(ops[0].is_done && ops[0].op.error == WSAECONNRESET);
+        assert_true(p.side[0].is_closed && p.side[1].is_closed);
+        assert_int_equal(p.side[0].registered, 0);
+        if (left == 0)
+            pair_free(&p);
+    }
+}
+
 static void who_closed_still_tells_credits_for_the_answer(void **state)
 {
     (void)state;
@@ -385,6 +412,7 @@ int main(void)
         TEST(half_close_ends_one_direction),
         TEST(a_graceful_close_delivers_and_ends_both),
         TEST(closes_that_cross_are_each_others_answer),
+        TEST(a_close_that_comes_during_a_registration_ends_that_send),
         TEST(who_closed_still_tells_credits_for_the_answer),
         TEST(an_abortive_close_says_nothing_and_the_peer_is_reset),
         TEST(lingering_ends_in_an_abort_when_its_time_is_up),
