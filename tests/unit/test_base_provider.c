@@ -99,7 +99,7 @@ static void a_socket_is_one_of_the_base_provider_of_this_system(void **state)
 static void what_is_opened_can_listen_and_be_reached(void **state)
 {
     struct pal_addr at = {.family = 4, .ip = {127, 0, 0, 1}}, from = at;
-    const struct pal_socket_tuning tuning = {0, 0, 0};
+    const struct pal_socket_tuning tuning = {0};
     pal_socket listener, caller;
     (void)state;
     assert_int_equal(pal_socket_listen(&at, 1, &tuning, &listener), PAL_NET_OK);

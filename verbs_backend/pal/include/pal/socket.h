@@ -41,6 +41,8 @@ enum pal_net {
 /* Tuning of a connection; 0 leaves the choice to the system. Small messages are never held back (TCP_NODELAY). */
 struct pal_socket_tuning {
     uint32_t send_buffer_bytes, recv_buffer_bytes;
+    uint32_t
+        recv_start_bytes;  /* what the peer may send ahead at first; the system goes on from there. A hint */
     uint32_t dead_peer_ms; /* a peer that acknowledges nothing for so long, or takes nothing, is given up */
 };
 
