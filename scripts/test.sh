@@ -23,27 +23,28 @@ Stages, in order; a failing stage does not stop the later ones:
   asan     the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
   tsan     the same tests with ThreadSanitizer
   windows  the build for Windows (build/mingw) and its tests, under Wine
-  guest    device tests on kernel soft RDMA (rxe, then siw): on this host where it can, else in a virtual machine
-Only when asked for:
   windows32  the same with 32 bits (build/mingw32); without the package wine32 of i386 it is built and its exports are
            checked, but nothing runs
+  guest    device tests on kernel soft RDMA (rxe, then siw): on this host where it can, else in a virtual machine
+Only when asked for:
   across   the contract suite with softiwarp at one end and siw at the other, in a virtual machine of its own; it is too
            much for siw, and the machine dies of it now and then
 Options:
-  --fast        leave out asan, tsan and windows
+  --fast        leave out asan, tsan, windows and windows32
   --no-guest    leave out guest
   --only STAGE  only this stage (may be given again); native, guest and across use build/release as it is
 Exit status 0 only when every stage passed. Last line: N passed, N failed, N skipped (tests, over all stages).
 TEXT
 }
 
-wanted=" build native asan tsan windows guest " # windows32 and across: when asked for
+wanted=" build native asan tsan windows windows32 guest " # across: when asked for
 parse_options() {
     local only=''
     while (($# > 0)); do
         case $1 in
         -h | --help) usage && exit 0 ;;
-        --fast) wanted=${wanted/ asan / } && wanted=${wanted/ tsan / } && wanted=${wanted/ windows / } ;;
+        --fast) wanted=${wanted/ asan / } && wanted=${wanted/ tsan / } && wanted=${wanted/ windows / } &&
+            wanted=${wanted/ windows32 / } ;;
         --no-guest) wanted=${wanted/ guest / } ;;
         --only)
             [[ " ${STAGES[*]} " == *" ${2:-} "* ]] || die "--only takes one of: ${STAGES[*]}"
