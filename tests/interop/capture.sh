@@ -49,7 +49,7 @@ end_capture() {
 # read_capture TSHARK_ARGUMENT... - what guesses by itself that a message is SMB Direct or RPC over RDMA is switched off: ours are
 # neither. A Wireshark that fails has seen nothing: the test ends there.
 read_capture() {
-    tshark -n -r "$out/capture" --disable-protocol smb_direct --disable-protocol rpcordma "$@" 2>"$out/tshark.err" || {
+    tshark -n -r "$out/capture" -o tcp.try_heuristic_first:TRUE --disable-protocol smb_direct --disable-protocol rpcordma "$@" 2>"$out/tshark.err" || {
         echo "FAIL  tshark ended with $?: $(tail -n 1 "$out/tshark.err")" >&2
         return 1
     }

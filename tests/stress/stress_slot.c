@@ -252,12 +252,15 @@ static bool cancel_a_connect(struct slot *s)
     return true;
 }
 
+/* ours: the port of the connect that is meant. */
 static int CALLBACK reject(LPWSABUF caller, LPWSABUF caller_data, LPQOS sqos, LPQOS gqos, LPWSABUF callee,
-                           LPWSABUF callee_data, GROUP *g, DWORD_PTR context)
+                           LPWSABUF callee_data, GROUP *g, DWORD_PTR ours)
 {
-    (void)caller, (void)caller_data, (void)sqos, (void)gqos, (void)callee, (void)callee_data, (void)g,
-        (void)context;
-    return CF_REJECT;
+    WSD_SOCKADDR_IN from;
+
+    (void)caller_data, (void)sqos, (void)gqos, (void)callee, (void)callee_data, (void)g;
+    memcpy(&from, caller->buf, sizeof from);
+    return from.sin_port == ours ? CF_REJECT : CF_ACCEPT;
 }
 
 /* A cancelled connect may still be in the queue, so accept until ours was the one. */
@@ -265,7 +268,7 @@ static int accept_ours(struct slot *s, const struct sw_companion *a, LPCONDITION
                        const struct sw_notify *notify, struct sw_companion **out)
 {
     for (;;) {
-        int error = sw_accept(s->listener, condition, 0, ct.wait_ms, notify, out);
+        int error = sw_accept(s->listener, condition, a->local.sin_port, ct.wait_ms, notify, out);
         if (condition != NULL && error == WSAECONNREFUSED)
             return error;
         if (error == WSAECONNRESET || error == WSAEACCES)
