@@ -6,6 +6,10 @@
 #include "ports.h"
 #include "si.h"
 
+/* What a peer that was accepted may send ahead, unless WSD_SOFTIWARP_RCVBUF says: 16 FPDUs of the largest size, so that a stream does
+ * not wait for the window. One whose messages nobody takes can fill twice that, so nobody has it before. Our choice. */
+#define RECV_AHEAD 1048576u
+
 #define LINGER_MS 1000u /* our side has ended: how long the peer may take to end its own */
 
 /* ---- life ---- */
@@ -248,6 +252,8 @@ vb_status_t si_conn_give(struct vb_conn *c)
     vb_status_t st = VB_E_STATE; /* its owner stopped or destroyed it meanwhile */
     if (!c->qp)
         return st;
+    if (!c->cm->be->set.recv_buffer_bytes)
+        pal_socket_recv_ahead(c->sock, RECV_AHEAD);
     pal_mutex_lock(&c->qp->lock);
     st = si_qp_attach(c->qp, c);
     pal_mutex_unlock(&c->qp->lock);

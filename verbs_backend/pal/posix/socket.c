@@ -98,16 +98,6 @@ static void set_number(int fd, int level, int name, uint32_t value)
     (void)setsockopt(fd, level, name, &v, sizeof v); /* tuning only: the connection works without */
 }
 
-/* Linux lets a receive buffer grow with what is read, from 128 KiB on (tcp_rmem), of which a peer may fill half: as much as one
- * segment of the loopback interface, so that sender and receiver take turns. SO_RCVBUF would end the growing and be cut to
- * rmem_max; a low-water mark makes room for itself (tcp_set_rcvlowat() in tcp.c: twice as much) and ends nothing. It goes
- * back at once to what it was: socket(7), 1 byte. */
-static void start_window(int fd, uint32_t bytes)
-{
-    set_number(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
-    set_number(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
-}
-
 static void tune(int fd, const struct pal_socket_tuning *t)
 {
     set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -115,8 +105,6 @@ static void tune(int fd, const struct pal_socket_tuning *t)
         set_number(fd, SOL_SOCKET, SO_SNDBUF, t->send_buffer_bytes);
     if (t->recv_buffer_bytes)
         set_number(fd, SOL_SOCKET, SO_RCVBUF, t->recv_buffer_bytes);
-    else if (t->recv_start_bytes)
-        start_window(fd, t->recv_start_bytes);
     if (t->dead_peer_ms) {
         uint32_t seconds = t->dead_peer_ms / 4000 ? t->dead_peer_ms / 4000 : 1;
         set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, t->dead_peer_ms); /* while something is outstanding */
@@ -300,6 +288,16 @@ bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *rem
     room = sizeof ss;
     return !remote || (getpeername(s, (struct sockaddr *)&ss, &room) == 0 &&
                        pal_from_sockaddr((struct sockaddr *)&ss, remote));
+}
+
+/* Linux lets a receive buffer grow with what is read, from 128 KiB on (tcp_rmem), of which a peer may fill half: as much as one
+ * segment of the loopback interface, so that sender and receiver take turns. SO_RCVBUF would end the growing and be cut to
+ * rmem_max; a low-water mark makes room for itself (tcp_set_rcvlowat() in tcp.c: twice as much) and ends nothing. It goes
+ * back at once to what it was: socket(7), 1 byte. */
+void pal_socket_recv_ahead(pal_socket s, uint32_t bytes)
+{
+    set_number(s, SOL_SOCKET, SO_RCVLOWAT, bytes);
+    set_number(s, SOL_SOCKET, SO_RCVLOWAT, 1);
 }
 
 uint32_t pal_socket_segment_bytes(pal_socket s)

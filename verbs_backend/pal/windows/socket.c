@@ -330,6 +330,11 @@ bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *rem
                        pal_from_sockaddr((struct sockaddr *)&ss, remote));
 }
 
+void pal_socket_recv_ahead(pal_socket s, uint32_t bytes)
+{
+    (void)s, (void)bytes; /* the window grows by itself, and SO_RCVBUF would stop it */
+}
+
 uint32_t pal_socket_segment_bytes(pal_socket s)
 {
     (void)s; /* TCP_MAXSEG is not among the options of Windows 7; later it is, but Wine lacks it */

@@ -41,8 +41,6 @@ enum pal_net {
 /* Tuning of a connection; 0 leaves the choice to the system. Small messages are never held back (TCP_NODELAY). */
 struct pal_socket_tuning {
     uint32_t send_buffer_bytes, recv_buffer_bytes;
-    uint32_t
-        recv_start_bytes;  /* what the peer may send ahead at first; the system goes on from there. A hint */
     uint32_t dead_peer_ms; /* a peer that acknowledges nothing for so long, or takes nothing, is given up */
 };
 
@@ -70,6 +68,8 @@ enum pal_net pal_socket_recv(pal_socket s, const struct pal_iov *iov, unsigned c
 void pal_socket_finish(pal_socket s); /* nothing more will be sent: the peer reads to the end, then EOF */
 void pal_socket_close(pal_socket s);  /* what was sent still travels, unless input was left unread */
 bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *remote); /* either may be NULL */
+/* Let the peer send so much ahead from now on, and the system go on from there. A hint; it is memory that a peer can fill. */
+void pal_socket_recv_ahead(pal_socket s, uint32_t bytes);
 uint32_t pal_socket_segment_bytes(pal_socket s); /* what TCP puts in one segment; 0 = unknown */
 /* Does TCP of this system itself give up a peer that acknowledges and takes nothing (dead_peer_ms)? Else its user has to. */
 bool pal_socket_gives_up_full_peers(void);
