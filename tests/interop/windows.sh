@@ -9,6 +9,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=scripts/lib.sh
 . "$root/scripts/lib.sh"
+# shellcheck source=tests/interop/port.sh
+. "$root/tests/interop/port.sh"
 program=$1
 native=${2:-$(dirname "$program")/../../release/bench/wsdbench}
 if [[ ! -x $native ]]; then
@@ -41,16 +43,6 @@ side() {
     exec "$native" "$@"
 }
 
-# Ten seconds at most; the client says what is wrong when nobody listens then.
-wait_for_port() {
-    local hex i
-    printf -v hex '%04X' "$1"
-    for ((i = 0; i < 100; i++)); do
-        if grep -Eqs ":$hex 0+:0000 0A " /proc/net/tcp /proc/net/tcp6; then return; fi
-        sleep 0.1
-    done
-}
-
 start_server() {
     port=$((port + 1))
     (side "$1" --server --addr 127.0.0.1 --port "$port") >"$out/server" 2>&1 &
@@ -65,7 +57,7 @@ stop_server() {
         echo "FAIL  the server on $1 ended by itself:"
         sed 's/^/      /' "$out/server"
     fi
-    wait "$server" || true
+    wait "$server" || true # of the signal
     server=
 }
 

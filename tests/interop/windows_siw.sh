@@ -15,6 +15,8 @@ self=$(realpath "${BASH_SOURCE[0]}")
 root=$(cd "$(dirname "$self")/../.." && pwd)
 # shellcheck source=scripts/lib.sh
 . "$root/scripts/lib.sh"
+# shellcheck source=tests/interop/port.sh
+. "$root/tests/interop/port.sh"
 
 GUEST=10.0.2.15  # QEMU's user network gives no other
 HOST=10.99.0.1   # not in that network, so the guest sends what is for it to its gateway
@@ -82,7 +84,10 @@ guest_main() {
     server=$!
     touch "$WSD_GUEST_OUT/up"
     wait_for_file "$WSD_GUEST_OUT/turn" 600 || echo "the other end never came to its end"
-    kill "$server" 2>/dev/null || true
+    if ! kill "$server" 2>/dev/null; then # it serves until it is told to stop
+        failed=$((failed + 1))
+        echo "FAIL  the server in the guest ended by itself:"
+    fi
     sed 's/^/      guest: /' "$out/server"
     # As a client it has all ports: one that was used is kept for a minute.
     echo "41000 60999" >/proc/sys/net/ipv4/ip_local_port_range
@@ -123,7 +128,7 @@ host_main() {
     run_all "windows to siw"
     "${bench[@]}" --server --addr "$HOST" --port "$OUR_CONTROL" >"$out/server" 2>&1 &
     server=$!
-    sleep 3 # the client in the guest gives a server that is not there yet no second chance
+    wait_for_port "$OUR_CONTROL" # the client in the guest gives a server that is not there yet no second chance
     echo go >"$out/shared/turn.new" && mv "$out/shared/turn.new" "$out/shared/turn"
     wait "$guest" || status=$?
     guest=

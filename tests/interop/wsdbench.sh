@@ -9,6 +9,8 @@ set -euo pipefail
 
 # shellcheck source=tests/interop/capture.sh
 . "$(dirname "${BASH_SOURCE[0]}")/capture.sh"
+# shellcheck source=tests/interop/port.sh
+. "$(dirname "${BASH_SOURCE[0]}")/port.sh"
 bench=$1
 layer=$2
 library=${3:-}
@@ -64,16 +66,6 @@ run() {
     fail "$layer, CRC $WSD_SOFTIWARP_CRC, $client to $server: $*: client $ours, server $status (124: not in time)"
     sed 's/^/      client: /' "$out/client"
     sed 's/^/      server: /' "$out/server"
-}
-
-# Ten seconds at most; the client says what is wrong when nobody listens then.
-wait_for_port() {
-    local hex i
-    printf -v hex '%04X' "$1"
-    for ((i = 0; i < 100; i++)); do
-        if grep -Eqs ":$hex 0+:0000 0A " /proc/net/tcp /proc/net/tcp6; then return; fi
-        sleep 0.1
-    done
 }
 
 # run_on_the_wire SERVER_BACKEND CLIENT_BACKEND WHAT... - a run under capture: all FPDUs have a good CRC, or zeros in its place.
