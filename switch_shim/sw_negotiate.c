@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "pal/memory.h"
+#include "sw_bytes.h"
 
 #define HELLO_MAGIC    0x48445357u
 #define HELLO_VERSION  1u
@@ -21,57 +22,35 @@
 
 _Static_assert(HELLO_HEADER + SW_HELLO_USER_MAX <= SW_HELLO_MAX, "the hello fits a private receive buffer");
 
-static void put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)v;
-    at[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v & 0xFFFFu);
-    put16(at + 2, v >> 16);
-}
-
-static uint32_t get16(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return get16(at) | get16(at + 2) << 16;
-}
-
 static DWORD encode(const struct sw_hello *h, uint8_t *out)
 {
-    put32(out, HELLO_MAGIC);
-    put16(out + 4, HELLO_VERSION);
-    put16(out + 6, h->has_rdma_read ? FLAG_RDMA_READ : 0);
-    put32(out + 8, h->receives_posted);
-    put32(out + 12, h->receive_bytes);
-    put32(out + 16, h->max_msg_bytes);
-    put32(out + 20, h->max_rdma_bytes);
-    put32(out + 24, h->rdma_threshold_bytes);
-    put16(out + 28, h->user_bytes);
-    put16(out + 30, 0);
+    put_le32(out, HELLO_MAGIC);
+    put_le16(out + 4, HELLO_VERSION);
+    put_le16(out + 6, h->has_rdma_read ? FLAG_RDMA_READ : 0);
+    put_le32(out + 8, h->receives_posted);
+    put_le32(out + 12, h->receive_bytes);
+    put_le32(out + 16, h->max_msg_bytes);
+    put_le32(out + 20, h->max_rdma_bytes);
+    put_le32(out + 24, h->rdma_threshold_bytes);
+    put_le16(out + 28, h->user_bytes);
+    put_le16(out + 30, 0);
     memcpy(out + HELLO_HEADER, h->user, h->user_bytes);
     return HELLO_HEADER + h->user_bytes;
 }
 
 static bool decode(const uint8_t *in, DWORD bytes, struct sw_hello *h)
 {
-    if (bytes < HELLO_HEADER || get32(in) != HELLO_MAGIC || get16(in + 4) != HELLO_VERSION ||
-        get16(in + 28) > SW_HELLO_USER_MAX || bytes != HELLO_HEADER + get16(in + 28))
+    if (bytes < HELLO_HEADER || get_le32(in) != HELLO_MAGIC || get_le16(in + 4) != HELLO_VERSION ||
+        get_le16(in + 28) > SW_HELLO_USER_MAX || bytes != HELLO_HEADER + get_le16(in + 28))
         return false;
     memset(h, 0, sizeof(*h));
-    h->has_rdma_read = (get16(in + 6) & FLAG_RDMA_READ) != 0;
-    h->receives_posted = get32(in + 8);
-    h->receive_bytes = get32(in + 12);
-    h->max_msg_bytes = get32(in + 16);
-    h->max_rdma_bytes = get32(in + 20);
-    h->rdma_threshold_bytes = get32(in + 24);
-    h->user_bytes = (uint16_t)get16(in + 28);
+    h->has_rdma_read = (get_le16(in + 6) & FLAG_RDMA_READ) != 0;
+    h->receives_posted = get_le32(in + 8);
+    h->receive_bytes = get_le32(in + 12);
+    h->max_msg_bytes = get_le32(in + 16);
+    h->max_rdma_bytes = get_le32(in + 20);
+    h->rdma_threshold_bytes = get_le32(in + 24);
+    h->user_bytes = (uint16_t)get_le16(in + 28);
     memcpy(h->user, in + HELLO_HEADER, h->user_bytes);
     return true;
 }

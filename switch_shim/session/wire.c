@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "sw_bytes.h"
+
 #define MAGIC 0x53445357u
 
 enum uses {
@@ -40,39 +42,6 @@ static const struct {
     [SW_WIRE_PING] = {"PING", USES_FLAG},
 };
 
-static void put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)v;
-    at[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v & 0xFFFFu);
-    put16(at + 2, v >> 16);
-}
-
-static void put64(uint8_t *at, uint64_t v)
-{
-    put32(at, (uint32_t)v);
-    put32(at + 4, (uint32_t)(v >> 32));
-}
-
-static uint16_t get16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] | (unsigned)at[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return get16(at) | (uint32_t)get16(at + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-    return get32(at) | (uint64_t)get32(at + 4) << 32;
-}
-
 const char *sw_wire_type_name(unsigned type)
 {
     return type < SW_WIRE_TYPE_COUNT && kinds[type].name != NULL ? kinds[type].name : "unknown";
@@ -81,18 +50,18 @@ const char *sw_wire_type_name(unsigned type)
 void sw_wire_hello_encode(const struct sw_wire_hello *h, uint8_t *out)
 {
     memset(out, 0, SW_WIRE_HELLO_BYTES);
-    put32(out, MAGIC);
+    put_le32(out, MAGIC);
     out[4] = h->type;
     out[5] = h->version_low;
     out[6] = h->version_high;
     if (h->type == SW_WIRE_REFUSE)
         return;
     out[7] = h->flags;
-    put16(out + 8, h->receives);
-    put16(out + 10, h->transfers);
-    put32(out + 12, h->message_bytes);
-    put32(out + 16, h->storage_bytes);
-    put32(out + 20, h->max_rdma_bytes);
+    put_le16(out + 8, h->receives);
+    put_le16(out + 10, h->transfers);
+    put_le32(out + 12, h->message_bytes);
+    put_le32(out + 16, h->storage_bytes);
+    put_le32(out + 20, h->max_rdma_bytes);
 }
 
 static bool hello_in_range(const struct sw_wire_hello *h)
@@ -109,7 +78,7 @@ bool sw_wire_hello_decode(const uint8_t *in, size_t bytes, struct sw_wire_hello 
     static const uint8_t zero[SW_WIRE_HELLO_BYTES - 7];
 
     memset(out, 0, sizeof(*out));
-    if (bytes < 8 || get32(in) != MAGIC)
+    if (bytes < 8 || get_le32(in) != MAGIC)
         return false;
     out->type = in[4];
     out->version_low = in[5];
@@ -124,12 +93,12 @@ bool sw_wire_hello_decode(const uint8_t *in, size_t bytes, struct sw_wire_hello 
     if (out->type == SW_WIRE_REFUSE)
         return memcmp(in + 7, zero, sizeof(zero)) == 0;
     out->flags = in[7];
-    out->receives = get16(in + 8);
-    out->transfers = get16(in + 10);
-    out->message_bytes = get32(in + 12);
-    out->storage_bytes = get32(in + 16);
-    out->max_rdma_bytes = get32(in + 20);
-    return hello_in_range(out) && get32(in + 24) == 0;
+    out->receives = get_le16(in + 8);
+    out->transfers = get_le16(in + 10);
+    out->message_bytes = get_le32(in + 12);
+    out->storage_bytes = get_le32(in + 16);
+    out->max_rdma_bytes = get_le32(in + 20);
+    return hello_in_range(out) && get_le32(in + 24) == 0;
 }
 
 size_t sw_wire_encode(const struct sw_wire_message *m, uint8_t *out)
@@ -137,14 +106,14 @@ size_t sw_wire_encode(const struct sw_wire_message *m, uint8_t *out)
     memset(out, 0, SW_WIRE_HEADER_BYTES);
     out[0] = m->type;
     out[1] = m->flags;
-    put16(out + 2, m->credits);
-    put32(out + 4, m->sequence);
-    put64(out + 8, m->limit);
-    put64(out + 16, m->position);
-    put16(out + 24, m->payload_bytes);
-    put16(out + 26, m->descriptor_bytes);
-    put32(out + 28, m->transfer);
-    put32(out + 32, m->amount);
+    put_le16(out + 2, m->credits);
+    put_le32(out + 4, m->sequence);
+    put_le64(out + 8, m->limit);
+    put_le64(out + 16, m->position);
+    put_le16(out + 24, m->payload_bytes);
+    put_le16(out + 26, m->descriptor_bytes);
+    put_le32(out + 28, m->transfer);
+    put_le32(out + 32, m->amount);
     if (m->descriptor_bytes != 0)
         memcpy(out + SW_WIRE_HEADER_BYTES, m->descriptor, m->descriptor_bytes);
     return SW_WIRE_HEADER_BYTES + (size_t)m->descriptor_bytes;
@@ -181,15 +150,15 @@ const char *sw_wire_decode(const uint8_t *in, size_t bytes, struct sw_wire_messa
     if (out->type < SW_WIRE_DATA || out->type >= SW_WIRE_TYPE_COUNT)
         return "unknown type";
     out->flags = in[1];
-    out->credits = get16(in + 2);
-    out->sequence = get32(in + 4);
-    out->limit = get64(in + 8);
-    out->position = get64(in + 16);
-    out->payload_bytes = get16(in + 24);
-    out->descriptor_bytes = get16(in + 26);
-    out->transfer = get32(in + 28);
-    out->amount = get32(in + 32);
-    if (get32(in + 36) != 0)
+    out->credits = get_le16(in + 2);
+    out->sequence = get_le32(in + 4);
+    out->limit = get_le64(in + 8);
+    out->position = get_le64(in + 16);
+    out->payload_bytes = get_le16(in + 24);
+    out->descriptor_bytes = get_le16(in + 26);
+    out->transfer = get_le32(in + 28);
+    out->amount = get_le32(in + 32);
+    if (get_le32(in + 36) != 0)
         return "reserved field is not zero";
     if (bytes != (size_t)SW_WIRE_HEADER_BYTES + out->descriptor_bytes + out->payload_bytes)
         return "lengths that are not those of the message";
