@@ -18,12 +18,12 @@ enum wsd_log_level {
     WSD_LOG_LEVEL_DEBUG
 };
 
-extern pal_atomic_u32
-    wsd_log_threshold; /* what text or a listener wants: the one thing that is asked when nobody does */
+/* What text or a listener wants: the one thing that is asked when nobody does. */
+extern pal_atomic_u32 wsd_log_threshold;
 
 void wsd_log_init(void); /* before any thread starts */
-void wsd_log_fini(
-    void); /* nothing of ours is called by the system after it, so that the library can be unloaded */
+/* Nothing of ours is called by the system after it, so that the library can be unloaded. */
+void wsd_log_fini(void);
 /* format: of the form that trace_event.h describes. */
 void wsd_log_line(enum wsd_log_level level, const char *format, ...) PAL_PRINTF(2, 3);
 

@@ -307,8 +307,7 @@ vb_status_t si_cq_arm(struct vb_cq *cq)
     const bool is_dead = cq->is_dead;
     cq->is_armed = !is_dead;
     pal_lock_give(&cq->lock);
-    pal_poller_watch(cq->poller,
-                     !is_dead); /* a system call, so ordered by poll_lock, not within the spin lock */
+    pal_poller_watch(cq->poller, !is_dead); /* a system call: within poll_lock, not the spin lock */
     pal_mutex_unlock(&cq->poll_lock);
     return is_dead || !are_known ? VB_E_FATAL : VB_OK;
 }

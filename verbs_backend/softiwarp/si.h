@@ -311,7 +311,7 @@ struct vb_qp {
     uint64_t looked_received; /* rx.received when the cm looked for the last time */
     uint32_t looked_sent;     /* bytes that had been sent then, modulo 2^32 */
     unsigned
-        quiet_looks; /* and how often in a row nothing had come though a read was out, or gone though bytes wait */
+        quiet_looks; /* how often in a row nothing came though a read is out, or went though bytes wait */
     struct si_inread inreads[SI_MAX_READS];
     uint32_t in_first, in_count;
     struct si_tx tx;
