@@ -94,6 +94,8 @@ struct bench_ep {
     uint64_t tx_goal;   /* raw with cq_mod > 1: the operation that ends the run always gives a completion */
     uint8_t write_seq;  /* last byte of the latest write, lat */
     uint32_t rx_bytes;  /* of each message that comes in this run: streams do not tell where one ends */
+    uint32_t
+        rx_due; /* messages that are sure to come in this run and for which no receive was begun yet; 0: unknown */
 
     /* Upcalls. */
     bench_done_fn done;
@@ -112,7 +114,7 @@ struct bench_ep {
         shares_cpu; /* while there is nothing, let others run: bandwidth, where a soft device has work of its own */
 };
 
-/* A layer: raw, san, tcp or unix. One per process side; connections are made of it. */
+/* A layer: raw, san, tcp, unix, app or apptcp. One per process side; connections are made of it. */
 struct bench_layer;
 struct bench_layer_config {
     const struct bench_options *options;
@@ -136,7 +138,8 @@ struct bench_layer_ops {
      * readable. */
     bool (*serve_connects)(struct bench_layer *l, struct bench_control *control);
 };
-extern const struct bench_layer_ops bench_raw_layer, bench_san_layer, bench_tcp_layer, bench_unix_layer;
+extern const struct bench_layer_ops bench_raw_layer, bench_san_layer, bench_tcp_layer, bench_unix_layer,
+    bench_app_layer, bench_apptcp_layer;
 const struct bench_layer_ops *bench_layer_of(unsigned kind);
 
 /* --- common parts of all layers (bench_ep.c) ----------------------------------------------------------- */

@@ -64,7 +64,7 @@ static void put_options(FILE *f, const struct bench_test *t)
         uint32_t value;
     } numbers[] = {{"iters", t->iters},   {"seconds", t->seconds},           {"depth", t->depth},
                    {"warmup", t->warmup}, {"inline_bytes", t->inline_bytes}, {"cq_mod", t->cq_mod},
-                   {"idle", t->idle}};
+                   {"idle", t->idle},     {"connections", t->connections}};
 
     fputs("  \"options\": {\n", f);
     put_member(f, "    ", "command", bench_command_name(t->command), ",\n");

@@ -209,6 +209,7 @@ enum option_id {
     OPT_PIN,
     OPT_IDLE,
     OPT_RSS,
+    OPT_CONNECTIONS,
     OPT_VERIFY,
     OPT_SAME_MEMORY,
     OPT_STEPS,
@@ -227,7 +228,7 @@ struct option_row {
 };
 
 static const struct option_row option_rows[] = {
-    {"layer", OPT_LAYER, true, "raw, san, tcp or unix"},
+    {"layer", OPT_LAYER, true, "raw, san, tcp, unix, app or apptcp"},
     {"op", OPT_OP, true, "send, write or read"},
     {"notify", OPT_NOTIFY, true, "poll or upcall"},
     {"wake", OPT_WAKE, true, "callback or port"},
@@ -248,6 +249,7 @@ static const struct option_row option_rows[] = {
     {"pin", OPT_PIN, true, "CLIENT,SERVER: numbers of processors"},
     {"idle", OPT_IDLE, true, "0 to 20000"},
     {"rss", OPT_RSS, false, ""},
+    {"connections", OPT_CONNECTIONS, true, "1 to 4096"},
     {"verify", OPT_VERIFY, false, ""},
     {"same-memory", OPT_SAME_MEMORY, false, ""},
     {"steps", OPT_STEPS, false, ""},
@@ -289,6 +291,7 @@ static bool set_option(struct bench_options *o, enum option_id id, const char *v
     case OPT_PIN: return parse_pin(value, o);
     case OPT_IDLE: return parse_number(value, 0, BENCH_IDLE_MAX, &t->idle);
     case OPT_RSS: t->rss = true; return true;
+    case OPT_CONNECTIONS: return parse_number(value, 1, BENCH_CONNECTIONS_MAX, &t->connections);
     case OPT_VERIFY: t->verify = true; return true;
     case OPT_SAME_MEMORY: t->same_memory = true; return true;
     case OPT_STEPS: t->steps = true; return true;
@@ -339,6 +342,7 @@ static void set_defaults(struct bench_options *o, uint8_t command)
     o->test.depth = 16;
     o->test.inline_bytes = 256;
     o->test.cq_mod = 1;
+    o->test.connections = 1;
     o->test.timeout_s = 20;
     o->port = BENCH_PORT;
     o->pin[0] = o->pin[1] = -1;
@@ -351,7 +355,8 @@ static bool check_ranges(const struct bench_test *t)
            t->size_count <= BENCH_SIZES_MAX && t->iters <= BENCH_ITERS_MAX && t->seconds <= 3600 &&
            (t->iters == 0) != (t->seconds == 0) && t->depth >= 1 && t->depth <= BENCH_DEPTH_MAX &&
            t->warmup <= 1u << 20 && t->inline_bytes <= 4096 && t->cq_mod >= 1 && t->cq_mod <= 256 &&
-           t->idle <= BENCH_IDLE_MAX && t->timeout_s >= 1 && t->timeout_s <= 3600;
+           t->idle <= BENCH_IDLE_MAX && t->connections >= 1 && t->connections <= BENCH_CONNECTIONS_MAX &&
+           t->timeout_s >= 1 && t->timeout_s <= 3600;
 }
 
 static uint64_t largest_size(const struct bench_test *t)
@@ -368,7 +373,7 @@ static bool check_stream(const struct bench_test *t, struct bench_error *err)
 {
     const char *layer = bench_layer_name(t->layer);
 
-    if (t->layer != BENCH_TCP && t->layer != BENCH_UNIX)
+    if (t->layer == BENCH_RAW || t->layer == BENCH_SAN)
         return true;
     if (t->command == BENCH_REG)
         return bench_fail(err, "reg is for --layer raw and san: --layer %s registers no memory", layer);
@@ -415,6 +420,9 @@ bool bench_test_check(const struct bench_test *t, struct bench_error *err)
             err, "--cq-mod is for lat --layer raw: every operation of a SAN socket completes on its own");
     if (t->command != BENCH_LAT && (t->idle != 0 || t->rss))
         return bench_fail(err, "--idle and --rss belong to lat");
+    if (t->connections > 1 &&
+        (t->command != BENCH_BW || t->op != BENCH_SEND || t->notify != BENCH_POLL || t->verify))
+        return bench_fail(err, "--connections is for bw with polled messages, without --verify");
     if (t->steps && (t->command != BENCH_LAT || t->op != BENCH_SEND || t->notify != BENCH_POLL || t->verify ||
                      t->cq_mod != 1 || (t->layer != BENCH_RAW && t->layer != BENCH_SAN)))
         return bench_fail(err, "--steps is for lat --layer raw and san with polled messages, nothing beside");

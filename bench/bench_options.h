@@ -22,6 +22,7 @@ enum {
     BENCH_DEPTH_MAX = 1024,
     BENCH_ITERS_MAX = 8 << 20, /* one sample of 8 bytes each is preallocated */
     BENCH_IDLE_MAX = 20000,
+    BENCH_CONNECTIONS_MAX = 4096,
     BENCH_CPU_MAX = 1023, /* what a cpu_set_t can name */
     BENCH_PORT = 18530    /* of the control channel */
 };
@@ -45,7 +46,8 @@ struct bench_test {
     uint32_t inline_bytes;
     uint32_t cq_mod;
     uint32_t idle;
-    uint32_t timeout_s; /* without progress */
+    uint32_t connections; /* bw: at once */
+    uint32_t timeout_s;   /* without progress */
 };
 
 enum bench_role { BENCH_FORK, BENCH_SERVER, BENCH_CLIENT };

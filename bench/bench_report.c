@@ -37,7 +37,7 @@ void bench_report_begin(struct bench_report *r)
     if (t->notify == BENCH_UPCALL && t->layer == BENCH_SAN)
         printf(" --wake %s", bench_wake_name(t->wake));
     if (t->command == BENCH_BW)
-        printf(" --depth %u", t->depth);
+        printf(" --depth %u --connections %u", t->depth, t->connections);
     if (t->idle != 0)
         printf(" --idle %u", t->idle);
     fputs(t->same_memory ? " --same-memory" : "", stdout);

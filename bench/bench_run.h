@@ -10,6 +10,8 @@
 struct bench_run_args {
     const struct bench_test *test;
     struct bench_ep *ep;
+    struct bench_ep *const *more; /* bw --connections: all but the first */
+    uint32_t more_count;
     struct bench_layer *layer; /* connect only */
     const struct bench_layer_ops *layer_ops;
     const struct vb_addr *remote; /* connect, client */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bench_idle.h"
+#include "bench_many.h"
 #include "bench_run.h"
 #include "bench_session.h"
 
@@ -13,7 +14,8 @@ struct server {
     struct bench_error *err;
     const struct bench_layer_ops *ops;
     struct bench_layer *layer;
-    struct bench_ep *ep; /* NULL for connect */
+    struct bench_ep *ep;        /* NULL for connect */
+    struct bench_idle_set many; /* bw --connections */
     bool must_poll; /* verbs without a device: what the client does to our memory, this thread carries out */
 };
 
@@ -119,6 +121,8 @@ static bool serve_run(struct server *s, const uint8_t *body, size_t bytes)
 {
     struct bench_run_args args = {.test = &s->test,
                                   .ep = s->ep,
+                                  .more = s->many.eps,
+                                  .more_count = s->many.count,
                                   .layer = s->layer,
                                   .layer_ops = s->ops,
                                   .control = s->c,
@@ -169,11 +173,13 @@ bool bench_session_server(const struct bench_options *o, struct bench_control *c
     struct server s = {.o = o, .c = c, .err = c->err};
     struct bench_idle_set idle = {0};
     bool is_good = hear_hello(&s) && open_and_listen(&s) && accept_main(&s) &&
+                   bench_many_accept(&s.many, s.ops, s.layer, &s.test, s.ep, c) &&
                    bench_idle_accept(&idle, s.ops, s.layer, &s.test, c) && serve_runs(&s);
 
     if (!is_good)
         bench_control_send_error(c);
     bench_idle_close(&idle);
+    bench_idle_close(&s.many);
     if (s.ep != NULL)
         s.ep->ops->close(s.ep);
     if (s.layer != NULL)

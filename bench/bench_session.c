@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench_idle.h"
+#include "bench_many.h"
 #include "bench_run.h"
 #include "pal/time.h"
 
@@ -18,8 +19,9 @@ struct client {
     const struct bench_layer_ops *ops;
     struct bench_layer *layer;
     struct bench_ready ready;
-    struct bench_ep *ep;  /* NULL for connect */
-    struct bench_ep bare; /* stands in for it: progress and patience */
+    struct bench_ep *ep;        /* NULL for connect */
+    struct bench_ep bare;       /* stands in for it: progress and patience */
+    struct bench_idle_set many; /* bw --connections */
     uint64_t *times;
     size_t times_room;
 };
@@ -162,6 +164,8 @@ static bool run_once(struct client *k, struct client_run *run, uint32_t size, ui
         return false;
     run->args.test = k->test;
     run->args.ep = ep;
+    run->args.more = k->many.eps;
+    run->args.more_count = k->many.count;
     run->args.layer = k->layer;
     run->args.layer_ops = k->ops;
     run->args.remote = &k->ready.addr;
@@ -264,6 +268,8 @@ static bool measure(struct client *k, struct client_run *run, uint32_t size)
         return false;
     if (!run->is_supported)
         return true;
+    count = (count + k->many.count) / (k->many.count + 1) *
+            (k->many.count + 1); /* as many for each connection */
     return run_once(k, run, size, count) && (!run->is_supported || add_row(k, run, size, count));
 }
 
@@ -308,10 +314,12 @@ bool bench_session_client(const struct bench_options *o, struct bench_control *c
 
     k.bare.err = c->err;
     is_good = say_hello(&k) && open_layer(&k) && connect_main(&k) &&
+              bench_many_connect(&k.many, k.ops, k.layer, k.test, k.ep, &k.ready.addr, c) &&
               bench_idle_connect(&idle, k.ops, k.layer, k.test, &k.ready.addr, c, r) && measure_all(&k);
     if (!is_good)
         bench_control_send_error(c);
     bench_idle_close(&idle);
+    bench_idle_close(&k.many);
     if (k.ep != NULL)
         k.ep->ops->close(k.ep);
     if (k.layer != NULL)

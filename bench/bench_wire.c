@@ -160,6 +160,7 @@ size_t bench_hello_encode(const struct bench_test *t, uint8_t *out)
     put(&w, t->inline_bytes, 4);
     put(&w, t->cq_mod, 4);
     put(&w, t->idle, 4);
+    put(&w, t->connections, 4);
     put(&w, t->timeout_s, 4);
     put(&w, t->size_count, 2);
     for (unsigned i = 0; i < t->size_count; i++)
@@ -188,6 +189,7 @@ bool bench_hello_decode(const uint8_t *in, size_t bytes, struct bench_test *out,
     out->inline_bytes = (uint32_t)get(&r, 4);
     out->cq_mod = (uint32_t)get(&r, 4);
     out->idle = (uint32_t)get(&r, 4);
+    out->connections = (uint32_t)get(&r, 4);
     out->timeout_s = (uint32_t)get(&r, 4);
     out->size_count = (uint16_t)get(&r, 2);
     if (out->size_count > BENCH_SIZES_MAX)

@@ -14,7 +14,7 @@
 #include "bench_options.h"
 #include "vb/vb.h"
 
-enum { BENCH_WIRE_VERSION = 2, BENCH_HEADER_BYTES = 12, BENCH_BODY_MAX = 4096, BENCH_DESC_MAX = 64 };
+enum { BENCH_WIRE_VERSION = 3, BENCH_HEADER_BYTES = 12, BENCH_BODY_MAX = 4096, BENCH_DESC_MAX = 64 };
 
 enum bench_message_type {
     BENCH_MSG_HELLO = 1, /* client: the test */

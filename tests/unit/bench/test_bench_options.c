@@ -157,6 +157,12 @@ static void combinations_without_meaning_are_refused(void **state)
     assert_int_equal(parse("lat --op write --notify upcall"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("lat --layer san --cq-mod 4"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --idle 3"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("bw --connections 10"), BENCH_PARSED);
+    assert_int_equal(o.test.connections, 10);
+    assert_int_equal(parse("bw --connections 0"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("bw --connections 10 --verify"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("bw --connections 10 --op read"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("lat --connections 10"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --rss"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("reg --notify upcall"), BENCH_PARSED_WRONG);
     assert_int_equal(parse("bw --op write --verify --notify upcall"), BENCH_PARSED_WRONG);

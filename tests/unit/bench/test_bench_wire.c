@@ -26,6 +26,7 @@ static struct bench_test some_test(void)
                            .warmup = 3,
                            .inline_bytes = 200,
                            .cq_mod = 1,
+                           .connections = 1,
                            .timeout_s = 9};
 
     return t;
@@ -118,14 +119,14 @@ static void a_hello_with_a_value_out_of_range_is_refused(void **state)
     uint8_t bytes[BENCH_BODY_MAX];
 
     (void)state;
-    for (unsigned field = 0; field < 13; field++) {
+    for (unsigned field = 0; field < 15; field++) {
         struct bench_error err = {{0}};
         struct bench_test t = good;
         size_t n;
 
         switch (field) {
         case 0: t.command = BENCH_COMMANDS; break;
-        case 1: t.layer = 7; break;
+        case 1: t.layer = BENCH_LAYERS; break;
         case 2: t.op = 3; break;
         case 3: t.notify = 2; break;
         case 4: t.wake = 2; break;
@@ -134,8 +135,10 @@ static void a_hello_with_a_value_out_of_range_is_refused(void **state)
         case 7: t.depth = 0xFFFFFFFF; break;
         case 8: t.inline_bytes = 1 << 30; break;
         case 9: t.idle = BENCH_IDLE_MAX + 1; break;
-        case 10: t.sizes[2] = BENCH_SIZE_MAX + 1; break;
-        case 11: t.verify = true; break; /* together with same_memory */
+        case 10: t.connections = 0; break;
+        case 11: t.connections = BENCH_CONNECTIONS_MAX + 1; break;
+        case 12: t.sizes[2] = BENCH_SIZE_MAX + 1; break;
+        case 13: t.verify = true; break; /* together with same_memory */
         default: t.timeout_s = 0; break;
         }
         n = bench_hello_encode(&t, bytes);

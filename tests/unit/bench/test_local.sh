@@ -52,6 +52,11 @@ sleep 1
 for layer in tcp unix; do
     status_is 0 "$bench" lat --layer "$layer" --iters 20 --connect "127.0.0.1:$port" --timeout 20 --quiet
 done
+for layer in san tcp; do
+    status_is 0 "$bench" bw --layer "$layer" --connections 20 --depth 2 --sizes 64,64K --iters 100 --connect "127.0.0.1:$port" \
+        --timeout 20 --quiet
+    has '--connections 20'
+done
 kill "$server" && wait "$server" 2>/dev/null
 
 status_is 2 "$bench" reg --layer tcp
