@@ -1,5 +1,6 @@
-/* mr_cache.c - see mr_cache.h. A most-recently-used list: the working set of a switch is its two pools and
- * a few application buffers, so hits are near the head, and the bound keeps the worst walk short. */
+/* mr_cache.c - see mr_cache.h. Most-recently-used lists: the working set of a switch is a few application buffers beside the
+ * pools of its connections, so hits are near the head of what is idle; of what is in use only the head is looked at, since a
+ * registration too many costs less than a walk over the pools of a thousand connections. */
 #include "data/mr_cache.h"
 
 #include <stdlib.h>
@@ -12,23 +13,37 @@ bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_en
     return pal_lock_init(&c->lock);
 }
 
+enum { BUSY_LOOKS = 32 };
+
+static struct wsd_mr_list *list_of(struct wsd_mr_cache *c, const struct wsd_mr *m)
+{
+    return m->users ? &c->busy : &c->idle;
+}
+
+/* users says in which list it is: it changes between the two. */
 static void unlink_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
 {
-    *(m->prev ? &m->prev->next : &c->head) = m->next;
-    *(m->next ? &m->next->prev : &c->tail) = m->prev;
+    struct wsd_mr_list *l = list_of(c, m);
+    *(m->prev ? &m->prev->next : &l->head) = m->next;
+    *(m->next ? &m->next->prev : &l->tail) = m->prev;
     m->prev = m->next = NULL;
-    c->entries--;
-    c->bytes -= m->end - m->start;
+    if (!m->users) {
+        c->entries--;
+        c->bytes -= m->end - m->start;
+    }
 }
 
 static void push_front_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
 {
+    struct wsd_mr_list *l = list_of(c, m);
     m->prev = NULL;
-    m->next = c->head;
-    *(c->head ? &c->head->prev : &c->tail) = m;
-    c->head = m;
-    c->entries++;
-    c->bytes += m->end - m->start;
+    m->next = l->head;
+    *(l->head ? &l->head->prev : &l->tail) = m;
+    l->head = m;
+    if (!m->users) {
+        c->entries++;
+        c->bytes += m->end - m->start;
+    }
 }
 
 /* Deregister a list linked through next. Outside the lock. */
@@ -47,14 +62,12 @@ static bool is_over_locked(const struct wsd_mr_cache *c)
     return c->entries > c->max_entries || c->bytes > c->max_bytes || !c->keeps;
 }
 
-/* Take what must go: dead and unused entries, and the oldest unused ones beyond the bounds. */
+/* Take the oldest idle ones that are beyond the bounds. */
 static struct wsd_mr *collect_locked(struct wsd_mr_cache *c)
 {
     struct wsd_mr *out = NULL;
-    for (struct wsd_mr *m = c->tail, *prev; m; m = prev) {
-        prev = m->prev;
-        if (m->users || !(m->dead || is_over_locked(c)))
-            continue;
+    while (c->idle.tail && is_over_locked(c)) {
+        struct wsd_mr *m = c->idle.tail;
         unlink_locked(c, m);
         m->next = out;
         out = m;
@@ -96,13 +109,21 @@ static bool fits(const struct wsd_mr *m, uint64_t start, uint64_t end, bool exac
     return exact ? m->start == start && m->end == end : m->start <= start && end <= m->end;
 }
 
-static struct wsd_mr *find_locked(struct wsd_mr_cache *c, uint64_t start, uint64_t end, uint32_t access,
-                                  bool exact)
+static struct wsd_mr *find_in(struct wsd_mr *m, uint32_t looks, uint64_t start, uint64_t end, uint32_t access,
+                              bool exact)
 {
-    for (struct wsd_mr *m = c->head; m; m = m->next)
+    for (; m && looks; m = m->next, looks--)
         if (!m->dead && fits(m, start, end, exact) && (m->access & access) == access)
             return m;
     return NULL;
+}
+
+static struct wsd_mr *find_locked(struct wsd_mr_cache *c, uint64_t start, uint64_t end, uint32_t access,
+                                  bool exact)
+{
+    struct wsd_mr *m = find_in(c->idle.head, UINT32_MAX, start, end, access,
+                               exact); /* bounded by max_entries */
+    return m ? m : find_in(c->busy.head, BUSY_LOOKS, start, end, access, exact);
 }
 
 static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_t access, bool exact,
@@ -114,11 +135,9 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     pal_lock_take(&c->lock);
     struct wsd_mr *m = find_locked(c, start, end, access, exact);
     if (m) {
+        unlink_locked(c, m);
         m->users++;
-        if (m != c->head) {
-            unlink_locked(c, m);
-            push_front_locked(c, m);
-        }
+        push_front_locked(c, m);
     }
     uint64_t generation = c->invalidations;
     bool keeps = c->keeps;
@@ -154,9 +173,7 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     pal_lock_take(&c->lock);
     m->dead = !keeps || generation != c->invalidations;
     push_front_locked(c, m);
-    struct wsd_mr *gone = is_over_locked(c) ? collect_locked(c) : NULL;
     pal_lock_give(&c->lock);
-    destroy_list(gone);
     *out = m;
     return VB_OK;
 }
@@ -175,33 +192,49 @@ vb_status_t wsd_mr_get_exact(struct wsd_mr_cache *c, void *addr, size_t bytes, u
 void wsd_mr_put(struct wsd_mr_cache *c, struct wsd_mr *m)
 {
     pal_lock_take(&c->lock);
-    m->users--;
     struct wsd_mr *gone = NULL;
-    if (m->users == 0 && (m->dead || is_over_locked(c)))
-        gone = collect_locked(c);
+    if (m->users > 1) {
+        m->users--;
+    } else {
+        unlink_locked(c, m);
+        m->users = 0;
+        if (m->dead) {
+            gone = m; /* unlink left it without neighbours */
+        } else {
+            push_front_locked(c, m);
+            gone = collect_locked(c);
+        }
+    }
     pal_lock_give(&c->lock);
     destroy_list(gone);
+}
+
+static bool overlaps(const struct wsd_mr *m, uint64_t start, uint64_t end)
+{
+    return m->start < end && start < m->end;
 }
 
 enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, size_t bytes)
 {
     uint64_t start = (uintptr_t)addr, end = start + bytes < start ? UINT64_MAX : start + bytes;
     enum wsd_invalidate result = WSD_INVALIDATE_NONE;
+    struct wsd_mr *gone = NULL;
     pal_lock_take(&c->lock);
     c->invalidations++;
-    for (struct wsd_mr *m = c->head; m; m = m->next) {
-        if (m->start >= end || start >= m->end)
+    for (struct wsd_mr *m = c->idle.head, *next; m; m = next) {
+        next = m->next;
+        if (!overlaps(m, start, end))
             continue;
-        if (m->users) {
+        unlink_locked(c, m);
+        m->next = gone;
+        gone = m;
+        result = WSD_INVALIDATE_DONE;
+    }
+    for (struct wsd_mr *m = c->busy.head; m; m = m->next)
+        if (overlaps(m, start, end)) {
             m->dead = true;
             result = WSD_INVALIDATE_IN_USE;
-        } else {
-            m->dead = true;
-            if (result == WSD_INVALIDATE_NONE)
-                result = WSD_INVALIDATE_DONE;
         }
-    }
-    struct wsd_mr *gone = collect_locked(c);
     pal_lock_give(&c->lock);
     destroy_list(gone);
     return result;

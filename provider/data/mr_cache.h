@@ -5,7 +5,8 @@
  * Rules:   a hit may cover more memory and more *local* rights than asked, because these keys never leave
  *          the process; what a peer gets is a window or a registration of its own with exact bounds and
  *          rights (peers.md W3). Invalidation works by overlap, not equality (6.7, W6). Entries in use are
- *          marked and dropped at their last release. Bounded, least recently used goes first (W27). */
+ *          marked and dropped at their last release. What is merely kept is bounded, least recently used goes first
+ *          (W27); what is in use is not: thousands of connections have their pools. */
 #ifndef WSD_MR_CACHE_H
 #define WSD_MR_CACHE_H
 
@@ -17,7 +18,7 @@
 #include "vb/vb.h"
 
 struct wsd_mr {
-    struct wsd_mr *prev, *next; /* in the cache's list, most recently used first */
+    struct wsd_mr *prev, *next; /* in one of the cache's lists, most recently used first */
     struct vb_mr *mr;
     uint64_t start, end; /* [start, end) */
     uint32_t access;
@@ -27,11 +28,13 @@ struct wsd_mr {
 
 struct wsd_mr_cache {
     struct pal_lock lock; /* guards everything below */
-    struct wsd_mr *head, *tail;
-    uint32_t entries, max_entries;
-    uint64_t bytes, max_bytes;
-    uint64_t invalidations; /* a registration that raced with one is not cached */
-    bool keeps;             /* false: deregister at the last release */
+    struct wsd_mr_list {
+        struct wsd_mr *head, *tail;
+    } busy, idle;                  /* with users, and without */
+    uint32_t entries, max_entries; /* idle ones */
+    uint64_t bytes, max_bytes;     /* of them */
+    uint64_t invalidations;        /* a registration that raced with one is not cached */
+    bool keeps;                    /* false: deregister at the last release */
     struct vb_pd *pd;
 };
 
