@@ -136,6 +136,7 @@ static void a_thread_has_its_own_number(void **state)
     assert_true(first != 0 && second != 0 && first != second);
     assert_true(first != pal_thread_id() && second != pal_thread_id());
     pal_thread_yield();
+    assert_true(pal_processors() >= 1);
 }
 
 static void joining_nothing_is_harmless(void **state)

@@ -25,6 +25,7 @@
 #include "ws2_base.h"
 #include "ws2_consts.h"
 #include "ws2_errors.h"
+#include "ws2_mswsock.h"
 #include "ws2_san.h"
 #include "ws2_spi.h"
 #include "ws2_structs.h"

@@ -23,6 +23,7 @@
 #include <windows.h>
 #include <qos.h>
 #include <mswsock.h>
+#include <mstcpip.h>
 #include <ws2spi.h>
 #if defined(__has_include)
 #if __has_include(<ddk/ws2san.h>)

@@ -71,7 +71,8 @@ pal_waitable pal_poller_waitable(const struct pal_poller *p)
 static uint32_t events_for(unsigned what)
 {
     return (what & PAL_READABLE ? (uint32_t)EPOLLIN : 0) | (what & PAL_WRITABLE ? (uint32_t)EPOLLOUT : 0) |
-           (what & (PAL_HANGUP | PAL_READABLE) ? (uint32_t)EPOLLRDHUP : 0);
+           (what & (PAL_HANGUP | PAL_READABLE) ? (uint32_t)EPOLLRDHUP : 0) |
+           (what & PAL_URGENT ? (uint32_t)EPOLLPRI : 0);
 }
 
 bool pal_poller_add(struct pal_poller *p, pal_socket s, unsigned what, void *tag)
@@ -104,7 +105,8 @@ unsigned pal_poller_poll(struct pal_poller *p, struct pal_ready *out, unsigned m
         const uint32_t e = ev[i].events;
         out[i].tag = ev[i].data.ptr;
         out[i].what = (e & EPOLLIN ? PAL_READABLE : 0u) | (e & EPOLLOUT ? PAL_WRITABLE : 0u) |
-                      (e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? PAL_HANGUP : 0u);
+                      (e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? PAL_HANGUP : 0u) |
+                      (e & EPOLLPRI ? PAL_URGENT : 0u);
     }
     return (unsigned)n;
 }

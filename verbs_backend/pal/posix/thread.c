@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pal/atomic.h"
 
@@ -74,4 +75,11 @@ uint64_t pal_thread_id(void)
 void pal_thread_yield(void)
 {
     sched_yield();
+}
+
+unsigned pal_processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : (unsigned)n;
 }

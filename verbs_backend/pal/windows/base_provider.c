@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <ws2spi.h>
 
+#include "pal_os/base_os.h"
 #include "sockaddr.h"
 
 #ifndef XP1_SAN_SUPPORT_SDP /* Windows 7, but not in every header */
@@ -78,19 +79,41 @@ static BOOL CALLBACK read_once(INIT_ONCE *once, void *parameter, void **context)
     return TRUE;
 }
 
+static const WSAPROTOCOL_INFOW *entry_of(int kind)
+{
+    return base[kind].is_there ? &base[kind].entry : NULL;
+}
+
+static bool is_read(void)
+{
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    return InitOnceExecuteOnce(&once, read_once, NULL, NULL) != 0;
+}
+
+const WSAPROTOCOL_INFOW *pal_base_entry(int family, int type, int protocol)
+{
+    if (!pal_winsock_start() || !is_read() || (family != AF_INET && family != AF_INET6))
+        return NULL;
+    if (type == SOCK_STREAM && protocol == IPPROTO_TCP)
+        return entry_of(family == AF_INET ? TCP4 : TCP6);
+    if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
+        return entry_of(family == AF_INET ? UDP4 : UDP6);
+    return NULL;
+}
+
 /* Handles are not inherited, as descriptors are closed on exec. */
 enum pal_net pal_base_socket(int family, int protocol, SOCKET *out)
 {
-    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
     const bool is_tcp = protocol == IPPROTO_TCP;
-    const int kind = family == AF_INET ? (is_tcp ? TCP4 : UDP4) : (is_tcp ? TCP6 : UDP6);
     if (!pal_winsock_start())
         return PAL_NET_FAILED;
-    if (!InitOnceExecuteOnce(&once, read_once, NULL, NULL))
+    if (!is_read())
         return PAL_NET_NOMEM;
-    if (!base[kind].is_there)
+    const WSAPROTOCOL_INFOW *entry = pal_base_entry(family, is_tcp ? SOCK_STREAM : SOCK_DGRAM, protocol);
+    if (!entry)
         return PAL_NET_UNREACH; /* as where a protocol is not installed */
-    *out = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &base[kind].entry, 0,
+    WSAPROTOCOL_INFOW copy = *entry;
+    *out = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &copy, 0,
                       (is_tcp ? WSA_FLAG_OVERLAPPED : 0u) | WSA_FLAG_NO_HANDLE_INHERIT);
     return *out == INVALID_SOCKET ? pal_net_wsa(WSAGetLastError()) : PAL_NET_OK;
 }

@@ -20,6 +20,7 @@
 /* Bits of the request; ours, to the driver. */
 enum {
     AFD_RECEIVE = 0x001,
+    AFD_RECEIVE_EXPEDITED = 0x002, /* out-of-band data */
     AFD_SEND = 0x004,
     AFD_DISCONNECT = 0x008, /* the peer has ended its half */
     AFD_ABORT = 0x010,
@@ -88,7 +89,7 @@ static ULONG wanted(unsigned what)
 {
     return (what & PAL_READABLE ? (ULONG)AFD_RECEIVE | AFD_ACCEPT | AFD_DISCONNECT : 0) |
            (what & PAL_WRITABLE ? (ULONG)AFD_SEND : 0) | (what & PAL_HANGUP ? (ULONG)AFD_DISCONNECT : 0) |
-           AFD_ENDED;
+           (what & PAL_URGENT ? (ULONG)AFD_RECEIVE_EXPEDITED : 0) | AFD_ENDED;
 }
 
 static unsigned found(ULONG events, unsigned what)
@@ -98,6 +99,8 @@ static unsigned found(ULONG events, unsigned what)
         is |= PAL_READABLE; /* an end can be read */
     if (events & (AFD_SEND | AFD_ENDED))
         is |= PAL_WRITABLE;
+    if (events & AFD_RECEIVE_EXPEDITED)
+        is |= PAL_URGENT;
     is &= what;
     return is | (events & (AFD_DISCONNECT | AFD_ENDED) ? PAL_HANGUP : 0u);
 }

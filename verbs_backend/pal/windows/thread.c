@@ -78,3 +78,11 @@ void pal_thread_yield(void)
 {
     SwitchToThread();
 }
+
+unsigned pal_processors(void)
+{
+    SYSTEM_INFO info;
+
+    GetSystemInfo(&info);
+    return info.dwNumberOfProcessors < 1 ? 1 : info.dwNumberOfProcessors;
+}

@@ -79,8 +79,9 @@ bool pal_socket_gives_up_full_peers(void);
 enum {
     PAL_READABLE = 1,
     PAL_WRITABLE = 2,
-    PAL_HANGUP = 4
-}; /* HANGUP: peer has closed; errors always count */
+    PAL_HANGUP = 4, /* peer has closed; errors always count */
+    PAL_URGENT = 8  /* out-of-band data; never reported by itself */
+};
 
 struct pal_ready {
     void *tag;

@@ -16,5 +16,7 @@ void pal_thread_join(struct pal_thread *t);
 /* Process-wide unique, never 0, cheap (cached per thread). */
 uint64_t pal_thread_id(void);
 void pal_thread_yield(void);
+/* Processors that this process may use; at least 1. */
+unsigned pal_processors(void);
 
 #endif
