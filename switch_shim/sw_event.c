@@ -18,7 +18,7 @@ void sw_event_drop(struct sw_event_object *object)
     free(object);
 }
 
-WSAEVENT sw_event_create_for(struct sw_provider *owner, bool manual_reset, bool initially_set)
+WSAEVENT sw_event_create_for(const void *owner, bool manual_reset, bool initially_set)
 {
     struct sw_event_object *object;
     struct sw_slot *slot;
@@ -47,7 +47,7 @@ err_object:
     return WSA_INVALID_EVENT;
 }
 
-bool sw_event_do(WSAEVENT e, enum sw_event_action action, struct sw_provider *closer, const char **why)
+bool sw_event_do(WSAEVENT e, enum sw_event_action action, const void *closer, const char **why)
 {
     enum sw_lookup lookup;
     struct sw_slot *slot = sw_slot_lock((uintptr_t)e, SW_OBJECT_EVENT, &lookup);

@@ -109,7 +109,7 @@ static bool grow_locked(void)
     return true;
 }
 
-struct sw_slot *sw_slot_create(enum sw_object_type type, struct sw_provider *owner, uintptr_t *handle)
+struct sw_slot *sw_slot_create(enum sw_object_type type, const void *owner, uintptr_t *handle)
 {
     struct sw_slot *slot;
 
@@ -181,8 +181,8 @@ void sw_slot_close(struct sw_slot *slot)
     pal_mutex_unlock(&table.lock);
 }
 
-void sw_slot_each(struct sw_provider *owner,
-                  void (*fn)(struct sw_slot *slot, uintptr_t handle, void *context), void *context)
+void sw_slot_each(const void *owner, void (*fn)(struct sw_slot *slot, uintptr_t handle, void *context),
+                  void *context)
 {
     uint32_t count = pal_load_acquire(&table.slot_count);
 

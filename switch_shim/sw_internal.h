@@ -47,6 +47,9 @@ struct sw_violation_log {
 };
 extern struct sw_violation_log sw_stray_violations; /* upcalls through the table of an unloaded provider */
 
+/* What the upcalls of either edge write into a log of theirs, and what tests read: as sw_violations(). */
+void sw_violation_add(struct sw_violation_log *log, const char *line);
+unsigned sw_violation_text(struct sw_violation_log *log, char *text, size_t text_bytes);
 /* p may be NULL. No lock of the caller's matters. */
 void sw_violation(struct sw_provider *p, const char *format, ...) PAL_PRINTF(2, 3);
 /* A call down failed with `error`: returns the code to pass on, and records codes that no call may give
@@ -110,6 +113,9 @@ static inline enum sw_phase sw_phase_of(const struct sw_provider *p)
 
 /* Runs the route query of sw_refresh() on an existing descriptor (sw_route.c). */
 int sw_route_query(struct sw_provider *p, SOCKET descriptor);
+/* The file around this library or program, or in `folder` of a build tree around it, or where it gets installed; `file` itself
+ * when there is none, for the loader's search path. malloc'ed; NULL: out of memory. */
+char *sw_find_library(const char *folder, const char *file);
 /* Loaded providers in load order; returns how many (sw_load.c). */
 unsigned sw_loaded_providers(struct sw_provider *out[SW_PROVIDERS_MAX]);
 
@@ -136,7 +142,7 @@ struct sw_slot {
     uint32_t index;            /* const */
     uint32_t generation;       /* part of the handle; grows when the slot is freed */
     enum sw_object_type type;
-    struct sw_provider *owner; /* who made it; NULL: the switch itself */
+    const void *owner; /* who made it, never followed: a provider of either kind; NULL: the switch itself */
     union {
         struct {
             DWORD_PTR context; /* from WPUCreateSocketHandle */
@@ -151,7 +157,7 @@ struct sw_slot {
 };
 
 /* A locked, zeroed slot of that type, with its handle in *handle; NULL: out of memory. */
-struct sw_slot *sw_slot_create(enum sw_object_type type, struct sw_provider *owner, uintptr_t *handle);
+struct sw_slot *sw_slot_create(enum sw_object_type type, const void *owner, uintptr_t *handle);
 /* The locked slot of an open handle, else NULL and the reason (why may be NULL). */
 struct sw_slot *sw_slot_lock(uintptr_t handle, enum sw_object_type type, enum sw_lookup *why);
 void sw_slot_unlock(struct sw_slot *slot);
@@ -159,18 +165,18 @@ void sw_slot_unlock(struct sw_slot *slot);
 void sw_slot_close(struct sw_slot *slot);
 /* Calls fn for every open handle that `owner` made. fn gets the slot locked and returns with it unlocked or
  * closed. */
-void sw_slot_each(struct sw_provider *owner,
-                  void (*fn)(struct sw_slot *slot, uintptr_t handle, void *context), void *context);
+void sw_slot_each(const void *owner, void (*fn)(struct sw_slot *slot, uintptr_t handle, void *context),
+                  void *context);
 
 /* --- events (sw_event.c): owner is the provider for WPUCreateEvent, NULL for the switch's own --- */
-WSAEVENT sw_event_create_for(struct sw_provider *owner, bool manual_reset, bool initially_set);
+WSAEVENT sw_event_create_for(const void *owner, bool manual_reset, bool initially_set);
 enum sw_event_action { SW_EVENT_SET, SW_EVENT_RESET, SW_EVENT_CLOSE };
 /* closer: who asks; an event of the switch may not be closed by a provider. *why explains a failure. */
-bool sw_event_do(WSAEVENT e, enum sw_event_action action, struct sw_provider *closer, const char **why);
+bool sw_event_do(WSAEVENT e, enum sw_event_action action, const void *closer, const char **why);
 void sw_event_drop(struct sw_event_object *event); /* for unload: the slot's reference */
 
 /* --- threads (sw_thread.c) --- */
-int sw_thread_open_for(struct sw_provider *owner, WSATHREADID *out);
+int sw_thread_open_for(const void *owner, WSATHREADID *out);
 int sw_thread_queue(const WSATHREADID *id, LPWSAUSERAPC fn, DWORD_PTR context);
 bool sw_thread_init(void);
 void sw_thread_drop(struct sw_thread_object *thread);

@@ -104,31 +104,37 @@ static int fail(const struct reason *why, int code, const char *format, ...)
 #define NOWHERE                                                                                              \
     "; it belongs into the folder of this program, and WSD_PROVIDER may name another file with its full path"
 
-static char *default_path(void)
+char *sw_find_library(const char *folder, const char *file)
 {
-    static const char *const around[] = {"", "../provider/", "../../provider/", "../../../provider/",
-                                         "../../../../provider/"};
-    const char *named = sw_os_environment("WSD_PROVIDER");
-    const char *file = sw_os_provider_file();
+    static const char *const above[] = {"..", "../..", "../../..", "../../../.."};
     char own[1024];
     char candidate[1200];
     char *found;
 
-    if (named != NULL) {
-        found = sw_os_canonical_path(named);
-        return found != NULL ? found : strdup(named); /* a bare name: the loader's search path decides */
-    }
     if (sw_os_own_directory(own, sizeof(own))) {
-        for (unsigned i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
-            snprintf(candidate, sizeof(candidate), "%s/%s%s", own, around[i], file);
+        snprintf(candidate, sizeof(candidate), "%s/%s", own, file);
+        found = sw_os_canonical_path(candidate);
+        for (unsigned i = 0; found == NULL && i < sizeof(above) / sizeof(above[0]); i++) {
+            snprintf(candidate, sizeof(candidate), "%s/%s/%s/%s", own, above[i], folder, file);
             found = sw_os_canonical_path(candidate);
-            if (found != NULL)
-                return found;
         }
+        if (found != NULL)
+            return found;
     }
     snprintf(candidate, sizeof(candidate), "%s/%s", SW_INSTALL_DIRECTORY, file);
     found = SW_INSTALL_DIRECTORY[0] != '\0' ? sw_os_canonical_path(candidate) : NULL;
     return found != NULL ? found : strdup(file);
+}
+
+static char *default_path(void)
+{
+    const char *named = sw_os_environment("WSD_PROVIDER");
+    char *found;
+
+    if (named == NULL)
+        return sw_find_library("provider", sw_os_provider_file());
+    found = sw_os_canonical_path(named);
+    return found != NULL ? found : strdup(named); /* a bare name: the loader's search path decides */
 }
 
 static char *resolve_path(const char *path)

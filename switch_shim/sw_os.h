@@ -12,9 +12,11 @@
 /* The directory of the file that holds this code: libwsdswitch.so (wsdswitch.dll), or the program it is linked into. */
 bool sw_os_own_directory(char *out, size_t out_bytes);
 const char *sw_os_provider_file(void); /* "libwsdprov.so", "wsdprov.dll" */
+const char *sw_os_switch_file(void);   /* "libwsdswitch.so", "wsdswitch.dll" */
 /* Absolute path without links, malloc'ed; NULL when there is no such file. */
 char *sw_os_canonical_path(const char *path);
 const char *sw_os_environment(const char *name); /* NULL when unset or empty */
+char sw_os_list_separator(void);                 /* between paths in one variable */
 void sw_os_print_error(const char *text);        /* one line to standard error */
 
 /* Which interface owns `address` (network order): its mask (network order) and name. False when none does. */

@@ -41,6 +41,11 @@ const char *sw_os_provider_file(void)
     return "libwsdprov.so";
 }
 
+const char *sw_os_switch_file(void)
+{
+    return "libwsdswitch.so";
+}
+
 char *sw_os_canonical_path(const char *path)
 {
     return realpath(path, NULL);
@@ -51,6 +56,11 @@ const char *sw_os_environment(const char *name)
     const char *value = getenv(name);
 
     return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+char sw_os_list_separator(void)
+{
+    return ':';
 }
 
 void sw_os_print_error(const char *text)

@@ -63,7 +63,7 @@ void sw_thread_drop(struct sw_thread_object *thread)
     pal_mutex_unlock(&list_lock);
 }
 
-int sw_thread_open_for(struct sw_provider *owner, WSATHREADID *out)
+int sw_thread_open_for(const void *owner, WSATHREADID *out)
 {
     struct sw_thread_object *thread;
     struct sw_slot *slot;

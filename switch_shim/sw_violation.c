@@ -8,6 +8,15 @@
 
 struct sw_violation_log sw_stray_violations;
 
+void sw_violation_add(struct sw_violation_log *log, const char *line)
+{
+    pal_mutex_lock(&log->lock);
+    if (log->count < SW_VIOLATION_LINES)
+        snprintf(log->line[log->count], sizeof(log->line[0]), "%s", line);
+    log->count++;
+    pal_mutex_unlock(&log->lock);
+}
+
 void sw_violation(struct sw_provider *p, const char *format, ...)
 {
     struct sw_violation_log *log = p == NULL ? &sw_stray_violations : &p->violations;
@@ -19,12 +28,7 @@ void sw_violation(struct sw_provider *p, const char *format, ...)
     vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
 
-    pal_mutex_lock(&log->lock);
-    if (log->count < SW_VIOLATION_LINES)
-        memcpy(log->line[log->count], line, sizeof(line));
-    log->count++;
-    pal_mutex_unlock(&log->lock);
-
+    sw_violation_add(log, line);
     if (p != NULL && p->config.abort_on_violation) {
         sw_os_print_error(line);
         abort();
@@ -42,16 +46,13 @@ int sw_call_failed(struct sw_provider *p, const char *name, INT error)
     return error;
 }
 
-unsigned sw_violations(struct sw_provider *p, char *text, size_t text_bytes)
+unsigned sw_violation_text(struct sw_violation_log *log, char *text, size_t text_bytes)
 {
-    struct sw_violation_log *log = p == NULL ? &sw_stray_violations : &p->violations;
     size_t used = 0;
     unsigned count;
 
     if (text != NULL && text_bytes > 0)
         text[0] = '\0';
-    if (!sw_global_init())
-        return 0;
     pal_mutex_lock(&log->lock);
     count = log->count;
     for (unsigned i = 0; text != NULL && i < count && i < SW_VIOLATION_LINES && used + 1 < text_bytes; i++) {
@@ -61,6 +62,16 @@ unsigned sw_violations(struct sw_provider *p, char *text, size_t text_bytes)
     }
     pal_mutex_unlock(&log->lock);
     return count;
+}
+
+unsigned sw_violations(struct sw_provider *p, char *text, size_t text_bytes)
+{
+    if (!sw_global_init()) {
+        if (text != NULL && text_bytes > 0)
+            text[0] = '\0';
+        return 0;
+    }
+    return sw_violation_text(p == NULL ? &sw_stray_violations : &p->violations, text, text_bytes);
 }
 
 void sw_violations_clear(struct sw_provider *p)

@@ -48,6 +48,11 @@ const char *sw_os_provider_file(void)
     return "wsdprov.dll";
 }
 
+const char *sw_os_switch_file(void)
+{
+    return "wsdswitch.dll";
+}
+
 /* The name that the file itself has, so that two ways to one provider are one provider. */
 char *sw_os_canonical_path(const char *path)
 {
@@ -84,6 +89,11 @@ const char *sw_os_environment(const char *name)
     const char *value = getenv(name);
 
     return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+char sw_os_list_separator(void)
+{
+    return ';';
 }
 
 void sw_os_print_error(const char *text)

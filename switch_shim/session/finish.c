@@ -9,6 +9,25 @@ void sw_keepalive_start(struct sw_session *s)
     sw_arm(s, SW_TIMER_KEEPALIVE, s->cfg.keepalive_ms);
 }
 
+void sw_session_keepalive(struct sw_session *s, uint32_t idle_ms, uint32_t step_ms, uint32_t probes)
+{
+    s->cfg.keepalive_ms = idle_ms;
+    s->cfg.keepalive_step_ms = step_ms;
+    s->cfg.keepalive_probes = probes;
+    if (s->state < SW_ST_OPEN || s->state == SW_ST_DEAD || s->state == SW_ST_MOVED)
+        return; /* it begins when the session opens */
+    if (idle_ms == 0)
+        sw_disarm(s, SW_TIMER_KEEPALIVE);
+    else
+        sw_keepalive_start(s);
+}
+
+void sw_session_ping(struct sw_session *s)
+{
+    if (sw_state_may_send_data(s->state) && !s->close_wanted && !s->close_got)
+        s->due.ping = true;
+}
+
 /* The first cause counts. What runs on the application's memory ends first, everything else now. */
 void sw_end(struct sw_session *s, int cause, bool graceful)
 {

@@ -175,7 +175,7 @@ void sw_work(struct sw_session *s); /* whatever has become possible; after every
 void sw_breach(struct sw_session *s, const char *rule);
 
 /* outgoing.c */
-bool sw_next_message(struct sw_session *s, struct sw_action *out);
+bool sw_out_next_message(struct sw_session *s, struct sw_action *out);
 bool sw_all_sent(const struct sw_session *s); /* no send, buffer or transfer of ours is left */
 
 /* send.c */

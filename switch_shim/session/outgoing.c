@@ -326,7 +326,7 @@ static bool next_credit(struct sw_session *s, struct sw_action *out)
     return true;
 }
 
-bool sw_next_message(struct sw_session *s, struct sw_action *out)
+bool sw_out_next_message(struct sw_session *s, struct sw_action *out)
 {
     if (s->due.hello)
         return send_hello(s, out);

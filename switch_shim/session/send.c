@@ -157,6 +157,26 @@ int sw_session_send(struct sw_session *s, struct sw_op *op)
     return 0;
 }
 
+int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count, uint32_t flags,
+                        uint64_t *bytes)
+{
+    struct sw_op op = {.buffers = buffers, .buffer_count = buffer_count, .flags = flags};
+    int error = may_send(s);
+    uint8_t *from = NULL;
+    uint32_t piece;
+
+    *bytes = 0;
+    if (error != 0)
+        return error;
+    sw_op_start(&op);
+    if (s->tx.ops.first == NULL && !sw_out_registering(s))
+        while ((piece = sw_op_piece(&op, &from)) != 0 && gather(s, &op, from, piece))
+            ;
+    *bytes = op.bytes;
+    sw_work(s);
+    return op.bytes != 0 || op.total == 0 ? 0 : WSAEWOULDBLOCK;
+}
+
 size_t sw_session_send_room(const struct sw_session *s)
 {
     uint64_t data = s->tx.free_buffers & ((UINT64_C(1) << s->cfg.data_buffers) - 1);

@@ -205,8 +205,16 @@ void sw_session_sent(struct sw_session *s, unsigned buffer)
     sw_work(s);
 }
 
+/* Not that there is no room, but that there is no connection any more: a receive will say so too, perhaps a moment later. */
+static bool is_gone(int error)
+{
+    return error == WSAENOTCONN || error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENOTSOCK;
+}
+
 void sw_session_registered(struct sw_session *s, struct sw_range *range, int error)
 {
+    if (is_gone(error))
+        sw_end(s, error == WSAECONNABORTED ? error : WSAECONNRESET, false);
     if (!sw_out_registered(s, range, error))
         (void)sw_in_registered(s, range, error); /* of neither: nothing of ours */
     sw_work(s);
@@ -316,7 +324,7 @@ bool sw_session_next(struct sw_session *s, struct sw_action *out)
         sw_work(s); /* a place in the queue of transfers may be free, a step may follow */
         return true;
     }
-    if (s->state != SW_ST_DEAD && sw_next_message(s, out)) {
+    if (s->state != SW_ST_DEAD && sw_out_next_message(s, out)) {
         sw_work(s);
         return true;
     }

@@ -168,6 +168,10 @@ void sw_session_timer(struct sw_session *s, enum sw_timer timer);
  */
 int sw_session_send(struct sw_session *s, struct sw_op *op);
 int sw_session_receive(struct sw_session *s, struct sw_op *op);
+/* Non-blocking send: what fits the send buffers is copied, large pieces too. 0 and *bytes, WSAEWOULDBLOCK, or a code as
+ * above. flags: SW_OP_URGENT. */
+int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count, uint32_t flags,
+                        uint64_t *bytes);
 /* Non-blocking receive: 0 and *bytes (0: end of stream), WSAEWOULDBLOCK, or a code as above. */
 int sw_session_receive_now(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count,
                            uint64_t *bytes);
@@ -175,6 +179,10 @@ int sw_session_receive_now(struct sw_session *s, const WSABUF *buffers, uint32_t
 int sw_session_peek(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count, uint64_t *bytes);
 /* MSG_OOB receive: 0 and the byte; WSAEINVAL: none there, or urgent data is in line; WSAEWOULDBLOCK: none yet. */
 int sw_session_receive_urgent(struct sw_session *s, uint8_t *byte);
+/* SO_KEEPALIVE, SIO_KEEPALIVE_VALS: in place of the settings, from now on. idle_ms 0: none. */
+void sw_session_keepalive(struct sw_session *s, uint32_t idle_ms, uint32_t step_ms, uint32_t probes);
+/* Ask the peer for a sign of life, which takes one of our receives. */
+void sw_session_ping(struct sw_session *s);
 /* SO_OOBINLINE. */
 void sw_session_urgent_inline(struct sw_session *s, bool on);
 /* SIOCATMARK: no urgent byte lies ahead of what the next receive gets. */

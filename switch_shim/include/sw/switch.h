@@ -224,6 +224,19 @@ SW_API void sw_iocp_destroy(struct sw_iocp *q); /* nobody may be waiting; packet
 SW_API int sw_iocp_get(struct sw_iocp *q, struct sw_packet *out, uint32_t timeout_ms);
 SW_API int sw_iocp_post(struct sw_iocp *q, const struct sw_packet *packet); /* 0, WSA_NOT_ENOUGH_MEMORY */
 
+/* --- the upper face: the switch as Ws2_32 loads it (spi/README.md) --- */
+
+/* The entry of a base provider (contract 10.1). */
+SW_API int WSPAPI WSPStartup(WORD version, LPWSPDATA data, LPWSAPROTOCOL_INFOW info, WSPUPCALLTABLE upcalls,
+                             LPWSPPROC_TABLE table);
+/* WPUCompleteOverlappedRequest, which a base provider imports from Ws2_32 (contract 10.1): whoever plays Ws2_32 hands it over
+ * before WSPStartup; else it is looked for in the process. */
+SW_API void sw_set_complete_upcall(LPWPUCOMPLETEOVERLAPPEDREQUEST fn);
+/* Who carries the data of a socket of WSPSocket: "tcp" or "san"; "" when it is not connected. WSAENOTSOCK; WSAEFAULT: no room. */
+SW_API int sw_carried_by(SOCKET handle, char *name, size_t bytes);
+/* What WSAGetLastError() would say of this thread's last extension function (AcceptEx ...), which have no lpErrno. */
+SW_API int sw_last_error(void);
+
 /* --- switch handles, for tests --- */
 
 SW_API bool sw_handle_is_open(SOCKET handle);

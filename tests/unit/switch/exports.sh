@@ -10,5 +10,5 @@ else
     nm -D --defined-only "$1" | awk '{print $NF}' | sed 's/@.*//' | sort > "$work/exported"
 fi
 # declarations start with SW_API and may be wrapped behind the parameter list
-sed -n 's/^SW_API [^(]*[ *]\(sw_[a-z0-9_]*\)(.*/\1/p' "$2" | sort > "$work/declared"
+sed -n 's/^SW_API [^(]*[ *]\(sw_[a-z0-9_]*\|WSPStartup\)(.*/\1/p' "$2" | sort > "$work/declared"
 diff -u "$work/declared" "$work/exported"

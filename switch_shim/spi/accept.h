@@ -1,0 +1,12 @@
+/* accept.h - what WSPAccept and AcceptEx share.
+ * Layer:   switch_shim/spi, private. */
+#ifndef SW_SPI_ACCEPT_H
+#define SW_SPI_ACCEPT_H
+
+#include "spi/spi.h"
+
+/* The next connection of a listener as a leg of `s`, not yet attached; s->to is the peer. WSAEWOULDBLOCK: nobody is there. */
+int sw_accept_into(struct sw_sock *listener, struct sw_sock *s, struct sw_leg **out);
+void sw_accept_attach(struct sw_sock *s, struct sw_leg *leg);
+
+#endif

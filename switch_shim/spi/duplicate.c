@@ -1,0 +1,257 @@
+/* duplicate.c - sockets for another process (contract 10.1, 8; 8.10).
+ * How: only 32 bits travel, dwProviderReserved: the number of a record (pal/process.h) that names the target process and is taken once.
+ *      Two records: a head with the socket's own state and the size of the second, which holds what the carrier's give() wrote.
+ *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close
+ *   san  moves: the session is suspended and resumes in the other process; here the socket can only be closed afterwards. It comes back
+ *        by being duplicated back. Control does not move by itself when this process uses its handle again: such calls fail with
+ *        WSAENOTCONN. */
+#include "spi/duplicate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pal/memory.h"
+#include "pal/process.h"
+#include "tcpip/tcpip.h"
+
+#define GIVE_MS   10000u     /* patience with a carrier that still moves data: our choice */
+#define TEXT_ROOM (1u << 20) /* a session carries what the application has not fetched */
+#define MAGIC     0x57534432u
+
+struct head {
+    uint32_t magic, target, text_bytes;
+    int32_t af, type, protocol, state;
+    uint32_t mode, is_san, is_bound, is_peer_set, remembered_count, send_ms, receive_ms;
+    int32_t to_bytes;
+    WSD_SOCKADDR_STORAGE to;
+    WSD_LINGER linger;
+    WSAPROTOCOL_INFOW info;
+    struct sw_remembered remembered[SW_REMEMBERED_MAX];
+};
+
+static void record_name(char out[48], uint32_t id, const char *part)
+{
+    snprintf(out, 48, "wsd-switch-%08x-%s", (unsigned)id, part);
+}
+
+static void fill_head(struct sw_sock *s, struct head *h)
+{
+    pal_mutex_lock(&s->lock);
+    h->af = s->af;
+    h->type = s->type;
+    h->protocol = s->protocol;
+    h->state = (int32_t)s->state;
+    h->is_bound = s->is_bound;
+    h->is_peer_set = s->is_peer_set;
+    h->to_bytes = s->to_bytes;
+    h->to = s->to;
+    h->linger = s->linger;
+    h->info = s->info;
+    h->remembered_count = s->remembered_count;
+    memcpy(h->remembered, s->remembered, sizeof(h->remembered));
+    pal_mutex_unlock(&s->lock);
+    h->mode = pal_load_relaxed(&s->mode);
+    h->send_ms = pal_load_relaxed(&s->send_ms);
+    h->receive_ms = pal_load_relaxed(&s->receive_ms);
+}
+
+/* Publish both records under a fresh number. */
+static int publish(const struct head *h, const void *text, uint32_t *id)
+{
+    char name[48];
+
+    for (unsigned attempt = 0; attempt < 8; attempt++) {
+        enum pal_record_status status;
+
+        if (!pal_random(id, sizeof(*id)) || *id == 0)
+            continue;
+        record_name(name, *id, "text");
+        status = pal_record_put(name, text, h->text_bytes);
+        if (status == PAL_RECORD_EXISTS)
+            continue;
+        if (status != PAL_RECORD_OK)
+            return WSAENOBUFS;
+        record_name(name, *id, "head");
+        if (pal_record_put(name, h, sizeof(*h)) == PAL_RECORD_OK)
+            return 0;
+        record_name(name, *id, "text");
+        (void)pal_record_drop(name);
+    }
+    return WSAENOBUFS;
+}
+
+/* The carrier that has the socket's life: the one with the data, else TCP/IP's. A listener gives its TCP/IP half only. */
+static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
+{
+    struct sw_carrier *c = pal_load_acquire(&s->data);
+
+    pal_mutex_lock(&s->lock);
+    if (c == NULL && s->tcp != NULL)
+        c = s->tcp->carrier;
+    *is_san = s->san != NULL && s->san->carrier == c;
+    pal_mutex_unlock(&s->lock);
+    return c;
+}
+
+static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, uint32_t *id)
+{
+    size_t bytes = TEXT_ROOM;
+    bool is_san;
+    struct sw_carrier *c = to_give(s, &is_san);
+    int code;
+
+    if (c == NULL || c->ops->give == NULL)
+        return WSAEOPNOTSUPP;
+    code = c->ops->give(c, process, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
+    if (code != 0)
+        return code;
+    h->magic = MAGIC;
+    h->target = process;
+    h->text_bytes = (uint32_t)bytes;
+    h->is_san = is_san;
+    fill_head(s, h);
+    code = publish(h, text, id);
+    if (is_san) { /* moved: only closing is left here */
+        pal_mutex_lock(&s->lock);
+        sw_sock_set_data(s, NULL);
+        pal_mutex_unlock(&s->lock);
+    }
+    return code;
+}
+
+int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_INFOW info, LPINT error)
+{
+    struct sw_sock *s = sw_sock_get(handle, error);
+    struct head *h;
+    char *text;
+    uint32_t id = 0;
+    int code = 0;
+
+    if (s == NULL)
+        return SOCKET_ERROR;
+    h = calloc(1, sizeof(*h));
+    text = malloc(TEXT_ROOM);
+    if (info == NULL)
+        code = WSAEFAULT;
+    else if (!pal_process_exists(process))
+        code = WSAEINVAL; /* B211 */
+    else if (h == NULL || text == NULL)
+        code = WSAENOBUFS;
+    else
+        code = give(s, process, h, text, &id);
+    if (code == 0) {
+        *info = s->info;
+        info->dwProviderReserved = id;
+    }
+    free(text);
+    free(h);
+    sw_sock_leave(s);
+    *error = code;
+    return code == 0 ? 0 : SOCKET_ERROR;
+}
+
+/* --- the other process --- */
+
+static int fetch(uint32_t id, struct head *h, char **text)
+{
+    char name[48];
+
+    record_name(name, id, "head");
+    if (pal_record_peek(name, h, sizeof(*h)) != PAL_RECORD_OK || h->magic != MAGIC ||
+        h->target != pal_process_id() || h->text_bytes > TEXT_ROOM)
+        return WSAEINVAL; /* not ours, or used already */
+    if (pal_record_take(name, h, sizeof(*h)) != PAL_RECORD_OK)
+        return WSAEINVAL;
+    *text = malloc(h->text_bytes + 1u);
+    record_name(name, id, "text");
+    if (*text == NULL || pal_record_take(name, *text, h->text_bytes) != PAL_RECORD_OK) {
+        free(*text);
+        return WSAENOBUFS;
+    }
+    return 0;
+}
+
+static int adopt(struct sw_sock *s, const struct head *h, const char *text)
+{
+    struct sw_leg *leg = sw_leg_new(s, h->is_san != 0);
+    struct sw_provider *p = NULL;
+    int code;
+
+    if (leg == NULL)
+        return WSAENOBUFS;
+    if (h->is_san != 0)
+        p = sw_providers_for((const WSD_SOCKADDR_IN *)&h->to, NULL,
+                             NULL); /* as a new connection there would go */
+    if (h->is_san == 0)
+        code = sw_tcp_adopt(text, h->text_bytes, &sw_leg_up, leg, &leg->carrier);
+    else
+        code = p == NULL ? WSAENETDOWN
+                         : sw_san_adopt(p, sw_providers_settings(), text, h->text_bytes, &sw_leg_up, leg,
+                                        &leg->carrier);
+    if (code != 0) {
+        sw_leg_free_unused(leg);
+        return code;
+    }
+    pal_mutex_lock(&s->lock);
+    if (h->is_san != 0)
+        s->san = leg;
+    else
+        s->tcp = leg;
+    s->is_bound = h->is_bound != 0;
+    s->is_peer_set = h->is_peer_set != 0;
+    s->to = h->to;
+    s->to_bytes = h->to_bytes;
+    s->linger = h->linger;
+    s->remembered_count = h->remembered_count <= SW_REMEMBERED_MAX ? h->remembered_count : 0;
+    memcpy(s->remembered, h->remembered, sizeof(s->remembered));
+    if (h->state != SW_CREATED && s->is_bound)
+        sw_sock_move_locked(s, SW_BOUND);
+    if (h->state == SW_LISTENING || h->state == SW_CONNECTED)
+        sw_sock_move_locked(s, (enum sw_state)h->state);
+    if (h->state == SW_CONNECTED || (s->type != WS_SOCK_STREAM && s->is_bound))
+        sw_sock_set_data(s, leg->carrier);
+    s->connected_ns = pal_now_ns();
+    pal_mutex_unlock(&s->lock);
+    pal_store_relaxed(&s->send_ms, h->send_ms);
+    pal_store_relaxed(&s->receive_ms, h->receive_ms);
+    return 0;
+}
+
+static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCKET *out)
+{
+    uint32_t keep = SW_MODE_NONBLOCKING | SW_MODE_SHUT_SEND | SW_MODE_SHUT_RECV;
+    char *text = NULL;
+    struct sw_sock *s;
+    int code = fetch(info->dwProviderReserved, h, &text);
+
+    if (code != 0)
+        return code;
+    s = sw_sock_new(h->af, h->type, h->protocol, &h->info,
+                    (h->mode & keep) | ((flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u));
+    if (s == NULL) {
+        free(text);
+        return WSAENOBUFS;
+    }
+    code = adopt(s, h, text);
+    free(text);
+    if (code == 0)
+        code = sw_sock_publish(s);
+    if (code != 0) {
+        sw_sock_abandon(s);
+        return code;
+    }
+    *out = (SOCKET)pal_load_relaxed(&s->handle);
+    sw_sock_leave(s);
+    return 0;
+}
+
+SOCKET sw_duplicate_take(const WSAPROTOCOL_INFOW *info, DWORD flags, LPINT error)
+{
+    struct head *h = calloc(1, sizeof(*h));
+    SOCKET handle = INVALID_SOCKET;
+
+    *error = h == NULL ? WSAENOBUFS : take(info, flags, h, &handle);
+    free(h);
+    return handle;
+}

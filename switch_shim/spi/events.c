@@ -1,0 +1,220 @@
+/* events.c - the record of network events: WSPEventSelect, WSPEnumNetworkEvents, WSPAsyncSelect (contract 10.3).
+ * Idea: an event is wanted when the application asked for it, it is not recorded, and it is not waiting for its re-enabling call. What
+ *       is wanted is asked of the carrier with want(), which answers once; what it says of others is dropped here.
+ *   recorded  seen and not yet fetched by WSPEnumNetworkEvents
+ *   disabled  reported once; cleared by the re-enabling call, or (FD_CONNECT, FD_CLOSE) by the next connection */
+#include "spi/spi.h"
+
+#include <string.h>
+
+#define CARRIER_EVENTS (FD_READ | FD_WRITE | FD_OOB | FD_CLOSE)
+
+static uint32_t wanted_locked(const struct sw_sock *s)
+{
+    return pal_load_relaxed(&((struct sw_sock *)s)->event_mask) & ~s->recorded & ~s->disabled;
+}
+
+static unsigned bit_of(uint32_t event)
+{
+    unsigned bit = 0;
+
+    while ((event & 1u << bit) == 0)
+        bit++;
+    return bit;
+}
+
+/* A signal to give when the lock is free again. */
+struct signal {
+    WSAEVENT event;
+    HWND window;
+    UINT message;
+    SOCKET handle;
+    uint32_t events;
+    int error;
+};
+
+static void give(const struct signal *signal)
+{
+    if (signal->window != NULL) {
+        for (uint32_t event = 1; event <= signal->events; event <<= 1)
+            if ((signal->events & event) != 0)
+                sw_up_post_message(signal->window, signal->message, (WPARAM)signal->handle,
+                                   (LPARAM)((ULONG)event | (ULONG)signal->error << 16));
+    } else if (signal->events != 0 && signal->event != WSA_INVALID_EVENT) {
+        sw_up_set_event(signal->event);
+    }
+}
+
+static struct signal record_locked(struct sw_sock *s, uint32_t events, int error)
+{
+    struct signal signal = {
+        s->event, s->window, s->message, (SOCKET)pal_load_relaxed(&s->handle), events & wanted_locked(s),
+        error};
+
+    if (s->window == NULL)
+        s->recorded |= signal.events;
+    s->disabled |= signal.events;
+    for (uint32_t left = signal.events; left != 0; left &= left - 1) {
+        unsigned bit = bit_of(left);
+
+        s->event_error[bit] = 1u << bit == FD_CONNECT || 1u << bit == FD_CLOSE ? error : 0;
+    }
+    return signal;
+}
+
+void sw_events_happened(struct sw_sock *s, uint32_t events, int error)
+{
+    struct signal signal;
+
+    pal_mutex_lock(&s->lock);
+    signal = record_locked(s, events, error);
+    sw_events_wake_locked(s, events);
+    pal_cond_broadcast(&s->changed);
+    pal_mutex_unlock(&s->lock);
+    give(&signal);
+}
+
+void sw_events_forget_locked(struct sw_sock *s)
+{
+    s->disabled &= ~(uint32_t)(FD_CONNECT | FD_CLOSE | FD_WRITE | FD_READ | FD_OOB);
+    s->recorded &= ~(uint32_t)(FD_CONNECT | FD_CLOSE | FD_WRITE | FD_READ | FD_OOB);
+}
+
+/* Ask the carriers for `events`; a call is counted, so they stay. */
+static void want(struct sw_sock *s, uint32_t events)
+{
+    struct sw_carrier *data = pal_load_acquire(&s->data);
+    struct sw_carrier *listeners[1 + SW_PROVIDERS_MAX];
+    unsigned count = 0;
+
+    if (data != NULL && (events & CARRIER_EVENTS) != 0)
+        data->ops->want(data, events & CARRIER_EVENTS);
+    if ((events & FD_ACCEPT) == 0)
+        return;
+    pal_mutex_lock(&s->lock);
+    if (s->state == SW_LISTENING) {
+        if (s->tcp != NULL)
+            listeners[count++] = s->tcp->carrier;
+        for (struct sw_leg *leg = s->san; leg != NULL && count <= SW_PROVIDERS_MAX; leg = leg->next)
+            listeners[count++] = leg->carrier;
+    }
+    pal_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < count; i++)
+        listeners[i]->ops->want(listeners[i], FD_ACCEPT);
+}
+
+void sw_events_arm(struct sw_sock *s)
+{
+    uint32_t events;
+
+    pal_mutex_lock(&s->lock);
+    events = wanted_locked(s);
+    for (struct sw_select_node *node = s->selectors; node != NULL; node = node->next)
+        events |= node->events;
+    if (s->accept_waiters > 0 || s->accept_first != NULL)
+        events |= FD_ACCEPT;
+    pal_mutex_unlock(&s->lock);
+    if (events != 0)
+        want(s, events);
+}
+
+void sw_events_enable_slowly(struct sw_sock *s, uint32_t events)
+{
+    pal_mutex_lock(&s->lock);
+    s->disabled &= ~events;
+    events &= wanted_locked(s);
+    pal_mutex_unlock(&s->lock);
+    if (events != 0)
+        want(s, events);
+}
+
+void sw_events_inherit(struct sw_sock *listener, struct sw_sock *s)
+{
+    WSAEVENT event;
+    HWND window;
+    UINT message;
+    uint32_t mask;
+
+    pal_mutex_lock(&listener->lock);
+    event = listener->event;
+    window = listener->window;
+    message = listener->message;
+    mask = pal_load_relaxed(&listener->event_mask);
+    pal_mutex_unlock(&listener->lock);
+    pal_mutex_lock(&s->lock);
+    s->event = event;
+    s->window = window;
+    s->message = message;
+    pal_store_relaxed(&s->event_mask, mask);
+    pal_mutex_unlock(&s->lock);
+    if (mask != 0)
+        sw_events_arm(s);
+}
+
+/* --- the three functions --- */
+
+static int select_events(SOCKET h, WSAEVENT event, HWND window, UINT message, LONG events, LPINT error)
+{
+    struct sw_sock *s = sw_sock_get(h, error);
+    struct signal signal = {event, NULL, 0, h, 0, 0};
+
+    if (s == NULL)
+        return SOCKET_ERROR;
+    if (events != 0 && ((events & ~FD_ALL_EVENTS) != 0 || (event == WSA_INVALID_EVENT && window == NULL))) {
+        sw_sock_leave(s);
+        return SW_RESULT(error, WSAEINVAL);
+    }
+    pal_mutex_lock(&s->lock);
+    s->event = events == 0 ? WSA_INVALID_EVENT : event;
+    s->window = events == 0 ? NULL : window;
+    s->message = message;
+    pal_store_relaxed(&s->event_mask, (uint32_t)events);
+    if (window !=
+        NULL) { /* unlike WSPEventSelect it tells again what still holds (winsock-behaviours, scope) */
+        s->disabled &= (uint32_t)(FD_CONNECT | FD_CLOSE) & ~s->recorded;
+        s->recorded = 0;
+    }
+    signal.events = s->recorded & (uint32_t)events;
+    pal_mutex_unlock(&s->lock);
+    if (events != 0)
+        atomic_fetch_or_explicit(&s->mode, SW_MODE_NONBLOCKING, memory_order_relaxed);
+    give(&signal);
+    sw_events_arm(s);
+    sw_sock_leave(s);
+    return 0;
+}
+
+int WSPAPI sw_spi_event_select(SOCKET h, WSAEVENT event, LONG events, LPINT error)
+{
+    return select_events(h, event, NULL, 0, events, error);
+}
+
+int WSPAPI sw_spi_async_select(SOCKET h, HWND window, UINT message, LONG events, LPINT error)
+{
+    return select_events(h, WSA_INVALID_EVENT, window, message, events, error);
+}
+
+/* The event is reset before the record is copied: what happens in between sets it once too often, never once too little. */
+int WSPAPI sw_spi_enum_network_events(SOCKET h, WSAEVENT event, LPWSANETWORKEVENTS out, LPINT error)
+{
+    struct sw_sock *s = sw_sock_get(h, error);
+    uint32_t events;
+
+    if (s == NULL)
+        return SOCKET_ERROR;
+    if (out == NULL) {
+        sw_sock_leave(s);
+        return SW_RESULT(error, WSAEFAULT);
+    }
+    if (event != WSA_INVALID_EVENT)
+        sw_up_reset_event(event);
+    pal_mutex_lock(&s->lock);
+    events = s->recorded & pal_load_relaxed(&s->event_mask); /* the others stay (B153) */
+    s->recorded &= ~events;
+    out->lNetworkEvents = (LONG)events;
+    for (uint32_t left = events; left != 0; left &= left - 1)
+        out->iErrorCode[bit_of(left)] = s->event_error[bit_of(left)];
+    pal_mutex_unlock(&s->lock);
+    sw_sock_leave(s);
+    return 0;
+}

@@ -1,0 +1,296 @@
+/* overlapped.c - operations that complete later: their records, and how the application learns (contract 7.3, 10.1, 10.3).
+ *   routine given: it is called in the thread that asked, through WPUQueueApc, never while another routine of the same socket runs
+ *                  there; hEvent is the application's own then
+ *   else:          WPUCompleteOverlappedRequest, which sets the event and whatever else belongs to it
+ * Results: Offset flags, OffsetHigh code, InternalHigh bytes, then Internal (contract 7.3).
+ * Memory:  each socket keeps its records for the next operation, so that in the long run none is allocated. */
+#include "spi/spi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- records --- */
+
+static struct sw_io *pool_take(struct sw_sock *s)
+{
+    struct sw_io *io;
+
+    pal_lock_take(&s->pool_lock);
+    io = s->pool;
+    if (io != NULL)
+        s->pool = io->next;
+    pal_lock_give(&s->pool_lock);
+    return io != NULL ? io : calloc(1, sizeof(*io));
+}
+
+struct sw_io *sw_io_get(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
+                        const WSATHREADID *thread)
+{
+    struct sw_io *io = pool_take(s);
+
+    if (io == NULL)
+        return NULL;
+    memset(&io->r, 0, sizeof(io->r));
+    io->sock = s;
+    io->ov = ov;
+    io->routine = routine;
+    if (routine != NULL && thread != NULL)
+        io->thread = *thread;
+    io->extra = NULL;
+    io->flags = 0;
+    sw_sock_hold(s);
+    sw_sock_keep_handle(s);
+    return io;
+}
+
+static void pool_give(struct sw_io *io)
+{
+    struct sw_sock *s = io->sock;
+
+    pal_lock_take(&s->pool_lock);
+    io->next = s->pool;
+    s->pool = io;
+    pal_lock_give(&s->pool_lock);
+    sw_sock_release(s);
+}
+
+void sw_io_put(struct sw_io *io)
+{
+    sw_sock_let_handle(io->sock);
+    pool_give(io);
+}
+
+void sw_io_free_pool(struct sw_sock *s)
+{
+    while (s->pool != NULL) {
+        struct sw_io *io = s->pool;
+
+        s->pool = io->next;
+        free(io->heap);
+        free(io);
+    }
+}
+
+int sw_io_buffers(struct sw_io *io, const WSABUF *buffers, DWORD count)
+{
+    WSABUF *copy = io->buffers;
+
+    if (count > SW_INLINE_BUFFERS) {
+        if (io->heap_count < count) {
+            copy = realloc(io->heap, count * sizeof(*copy));
+            if (copy == NULL)
+                return WSAENOBUFS;
+            io->heap = copy;
+            io->heap_count = count;
+        }
+        copy = io->heap;
+    }
+    memcpy(copy, buffers, count * sizeof(*copy));
+    io->r.op.buffers = copy;
+    io->r.op.buffer_count = count;
+    return 0;
+}
+
+/* --- who waits in WSPGetOverlappedResult --- */
+
+#define SHARDS 16u
+static struct shard {
+    pal_atomic_u32 waiters;
+    struct pal_mutex lock;
+    struct pal_cond done;
+} shards[SHARDS];
+
+bool sw_io_init(void)
+{
+    static bool is_done; /* start-up is serialised */
+
+    for (unsigned i = 0; i < SHARDS && !is_done; i++)
+        if (!pal_mutex_init(&shards[i].lock) || !pal_cond_init(&shards[i].done))
+            return false;
+    is_done = true;
+    return true;
+}
+
+static struct shard *shard_of(const WSAOVERLAPPED *ov)
+{
+    return &shards[((uintptr_t)ov >> 5) % SHARDS];
+}
+
+static void wake_waiters(const WSAOVERLAPPED *ov)
+{
+    struct shard *h = shard_of(ov);
+
+    atomic_thread_fence(
+        memory_order_seq_cst); /* Internal is stored before `waiters` is read; the waiter does the reverse */
+    if (pal_load_relaxed(&h->waiters) == 0)
+        return;
+    pal_mutex_lock(&h->lock);
+    pal_cond_broadcast(&h->done);
+    pal_mutex_unlock(&h->lock);
+}
+
+static bool is_in_progress(LPWSAOVERLAPPED ov)
+{
+    return pal_word_load_acquire(&ov->Internal) == WSS_OPERATION_IN_PROGRESS;
+}
+
+static void wait_for(LPWSAOVERLAPPED ov)
+{
+    struct shard *h = shard_of(ov);
+
+    pal_mutex_lock(&h->lock);
+    pal_add_relaxed(&h->waiters, 1u);
+    atomic_thread_fence(memory_order_seq_cst);
+    while (is_in_progress(ov))
+        pal_cond_wait(&h->done, &h->lock);
+    pal_sub_acq_rel(&h->waiters, 1u);
+    pal_mutex_unlock(&h->lock);
+}
+
+/* Who asks drives it, as the provider's own function does (contract 4.12): no thread has to wake up for his sake. */
+static void drive(struct sw_sock *s)
+{
+    struct sw_carrier *c = pal_load_acquire(&s->data);
+
+    if (c != NULL && c->ops->drive != NULL)
+        c->ops->drive(c);
+}
+
+BOOL WSPAPI sw_spi_get_overlapped_result(SOCKET h, LPWSAOVERLAPPED ov, LPDWORD bytes, BOOL wait,
+                                         LPDWORD flags, LPINT error)
+{
+    struct sw_sock *s = sw_sock_get(h, error);
+    int code = 0;
+
+    if (s == NULL)
+        return FALSE;
+    if (ov == NULL || bytes == NULL || flags == NULL) {
+        code = ov == NULL ? WSAEINVAL : WSAEFAULT;
+    } else if (is_in_progress(ov)) {
+        if (!wait) {
+            drive(s);
+            code = is_in_progress(ov) ? WSA_IO_INCOMPLETE : 0;
+        } else {
+            sw_sock_hold(s);
+            sw_sock_leave(s);
+            wait_for(ov);
+            sw_sock_release(s);
+            s = NULL;
+        }
+    }
+    if (code == 0) {
+        bool failed = pal_word_load_acquire(&ov->Internal) != 0;
+
+        *bytes = (DWORD)pal_word_load_relaxed(&ov->InternalHigh);
+        *flags = ov->Offset;
+        if (failed) /* Internal may hold a status of another kind (winsock behaviour B116) */
+            code = ov->OffsetHigh != 0 ? (int)ov->OffsetHigh : (int)ov->Internal;
+    }
+    if (s != NULL)
+        sw_sock_leave(s);
+    *error = code;
+    return code == 0;
+}
+
+/* --- completion routines --- */
+
+/* Which sockets' routines are running in this thread, innermost first. */
+struct frame {
+    struct sw_sock *sock;
+    struct frame *outer;
+    struct sw_io *first, *last; /* wait until the routine has returned */
+};
+static PAL_THREAD_LOCAL struct frame *frames;
+
+static void run_routine(struct sw_io *io)
+{
+    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine = io->routine;
+    LPWSAOVERLAPPED ov = io->ov;
+    DWORD error = (DWORD)io->r.op.error;
+    DWORD bytes = (DWORD)io->r.op.bytes;
+    DWORD flags = io->flags;
+
+    pool_give(io); /* first: the routine most likely starts the next operation */
+    routine(error, bytes, ov, flags);
+}
+
+static void CALLBACK trampoline(DWORD_PTR context)
+{
+    struct sw_io *io = (struct sw_io *)context;
+    struct frame frame = {io->sock, frames, NULL, NULL};
+
+    for (struct frame *f = frames; f != NULL; f = f->outer) {
+        if (f->sock != io->sock)
+            continue;
+        io->next = NULL;
+        if (f->first == NULL)
+            f->first = io;
+        else
+            f->last->next = io;
+        f->last = io;
+        return;
+    }
+    frames = &frame;
+    sw_sock_hold(frame.sock);
+    run_routine(io);
+    while (frame.first != NULL) {
+        io = frame.first;
+        frame.first = io->next;
+        run_routine(io);
+    }
+    frames = frame.outer;
+    sw_sock_release(frame.sock);
+}
+
+/* --- completion --- */
+
+void sw_io_start(struct sw_io *io)
+{
+    pal_word_store_relaxed(&io->ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
+}
+
+static void tell(struct sw_sock *s, LPWSAOVERLAPPED ov, int error, DWORD bytes)
+{
+    sw_up_complete((SOCKET)pal_load_relaxed(&s->handle), ov, (DWORD)error, bytes);
+    wake_waiters(ov);
+}
+
+void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
+{
+    struct sw_sock *s = io->sock;
+    LPWSAOVERLAPPED ov = io->ov;
+
+    ov->Offset = io->flags;
+    ov->OffsetHigh = (DWORD)error;
+    if (io->routine == NULL) {
+        tell(s, ov, error, bytes);
+        sw_io_put(io);
+        return;
+    }
+    io->r.op.error = error;
+    io->r.op.bytes = bytes;
+    pal_word_store_relaxed(&ov->InternalHigh, (ULONG_PTR)bytes);
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)error); /* publishes the result */
+    wake_waiters(ov);
+    sw_sock_hold(s); /* the record may be gone with the routine */
+    if (!sw_up_queue_apc(&io->thread, trampoline, (DWORD_PTR)io))
+        pool_give(io); /* the thread has ended */
+    sw_sock_let_handle(s);
+    sw_sock_release(s);
+}
+
+void sw_io_complete_now(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
+                        const WSATHREADID *thread, int error, DWORD bytes, DWORD flags)
+{
+    struct sw_io *io = sw_io_get(s, ov, routine, thread);
+
+    pal_word_store_relaxed(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
+    if (io == NULL) { /* nothing to queue a routine with */
+        ov->Offset = flags;
+        ov->OffsetHigh = (DWORD)error;
+        tell(s, ov, error, bytes);
+        return;
+    }
+    io->flags = flags;
+    sw_io_deliver(io, error, bytes);
+}

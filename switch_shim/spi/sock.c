@@ -1,0 +1,398 @@
+/* sock.c - the socket object: memory, references, carriers that come and go, closing.
+ * Idea: a call counts itself in `use` and compares the handle afterwards. Carriers are closed by whoever leaves last, so close() never
+ *       meets another call inside a carrier. Threads that sleep are not counted; they hold a reference only.
+ * Memory: objects live in blocks that stay until the library goes: the cache of handles may point at any of them. */
+#include "spi/spi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pal/compiler.h"
+#include "spi/change.h"
+
+#define BLOCK_SOCKETS 64u
+#define BLOCKS_MAX    4096u
+#define CLEANUP_MS    10000u
+
+_Atomic(struct sw_sock *) sw_sock_cache[SW_CACHE_SIZE];
+
+static struct pal_mutex table_lock =
+    PAL_MUTEX_INIT; /* guards what follows; writers of blocks[] hold it, readers need not */
+static _Atomic(struct sw_sock *) blocks[BLOCKS_MAX];
+static unsigned block_count, live_count;
+static struct sw_sock *free_list;
+static bool is_gone_ready;
+static struct pal_cond gone;
+
+static bool init_object(struct sw_sock *s, uint32_t index)
+{
+    s->index = index;
+    pal_store_relaxed(&s->use, SW_USE_DEAD);
+    pal_store_relaxed(&s->handle, (uintptr_t)INVALID_SOCKET);
+    return pal_mutex_init(&s->lock) && pal_cond_init(&s->changed) && pal_lock_init(&s->pool_lock);
+}
+
+static bool grow_locked(void)
+{
+    struct sw_sock *block;
+
+    if (!is_gone_ready && !pal_cond_init(&gone))
+        return false;
+    is_gone_ready = true;
+    block = block_count < BLOCKS_MAX ? calloc(BLOCK_SOCKETS, sizeof(*block)) : NULL;
+    if (block == NULL)
+        return false;
+    for (unsigned i = 0; i < BLOCK_SOCKETS; i++) {
+        if (!init_object(&block[i], block_count * BLOCK_SOCKETS + i)) {
+            free(block);
+            return false;
+        }
+        block[i].next_free = free_list;
+        free_list = &block[i];
+    }
+    pal_store_release(&blocks[block_count], block); /* publishes the initialised objects */
+    block_count++;
+    return true;
+}
+
+/* A program that ends with sockets open may have threads in them: then the memory goes with the process. */
+PAL_AT_UNLOAD(sw_sock_free_blocks)
+{
+    for (unsigned i = 0; i < block_count && live_count == 0; i++) {
+        struct sw_sock *block = pal_load_relaxed(&blocks[i]);
+
+        for (unsigned at = 0; at < BLOCK_SOCKETS; at++) {
+            sw_io_free_pool(&block[at]);
+            pal_cond_fini(&block[at].changed);
+            pal_mutex_fini(&block[at].lock);
+            pal_lock_fini(&block[at].pool_lock);
+        }
+        free(block);
+    }
+}
+
+static struct sw_sock *by_index(uintptr_t index)
+{
+    struct sw_sock *block = index < BLOCKS_MAX * BLOCK_SOCKETS
+                                ? pal_load_acquire(&blocks[index / BLOCK_SOCKETS])
+                                : NULL;
+
+    return block == NULL ? NULL : &block[index % BLOCK_SOCKETS];
+}
+
+struct sw_sock *sw_sock_get_slowly(SOCKET handle, int *error)
+{
+    DWORD_PTR context = 0;
+    struct sw_sock *s;
+
+    *error = sw_spi_is_started() ? sw_up_context(handle, &context) : WSANOTINITIALISED;
+    if (*error != 0)
+        return NULL;
+    s = by_index(context - 1);
+    if (s != NULL && sw_sock_enter(s)) {
+        if (pal_load_relaxed(&s->handle) == handle) {
+            pal_store_release(&sw_sock_cache[sw_cache_at(handle)], s);
+            return s;
+        }
+        sw_sock_leave(s);
+    }
+    *error = WSAENOTSOCK;
+    return NULL;
+}
+
+/* Everything of the last life goes; what strays may look at (use, locks, pool) stays. */
+static void reset_object(struct sw_sock *s)
+{
+    s->state = SW_CREATED;
+    s->is_closing = s->is_bound = s->is_peer_set = false;
+    s->closed_error = s->error = s->connect_error = 0;
+    s->tcp = s->san = s->retired = NULL;
+    s->legs_left = 0;
+    s->connected_ns = 0;
+    s->linger_ms = SW_SESSION_LINGER_FOREVER;
+    s->is_connect_over = false;
+    s->connect_io = NULL;
+    s->backlog = 0;
+    s->accept_waiters = s->accept_events = 0;
+    s->deferred = s->deferred_next = NULL;
+    s->accept_first = s->accept_last = NULL;
+    s->is_pumping = s->pump_again = false;
+    s->event = WSA_INVALID_EVENT;
+    s->window = NULL;
+    s->message = 0;
+    s->recorded = s->disabled = 0;
+    memset(s->event_error, 0, sizeof(s->event_error));
+    s->selectors = NULL;
+    pal_store_relaxed(&s->data, NULL);
+    pal_store_relaxed(&s->event_mask, 0u);
+    pal_store_relaxed(&s->send_ms, 0u);
+    pal_store_relaxed(&s->receive_ms, 0u);
+    sw_options_init(s);
+}
+
+struct sw_sock *sw_sock_new(int af, int type, int protocol, const WSAPROTOCOL_INFOW *info, uint32_t mode)
+{
+    struct sw_sock *s;
+
+    pal_mutex_lock(&table_lock);
+    if (free_list == NULL && !grow_locked()) {
+        pal_mutex_unlock(&table_lock);
+        return NULL;
+    }
+    s = free_list;
+    free_list = s->next_free;
+    live_count++;
+    pal_mutex_unlock(&table_lock);
+
+    pal_mutex_lock(&s->lock);
+    reset_object(s);
+    s->af = af;
+    s->type = type;
+    s->protocol = protocol;
+    s->info = *info;
+    pal_mutex_unlock(&s->lock);
+    pal_store_relaxed(&s->mode, mode | (type == WS_SOCK_STREAM ? SW_MODE_STREAM : 0u));
+    pal_store_relaxed(&s->refs, 1u);
+    pal_store_relaxed(&s->pending, 1u);
+    pal_add_relaxed(&s->use, 1u);
+    atomic_fetch_and_explicit(&s->use, ~SW_USE_DEAD, memory_order_release); /* publishes the fields above */
+    return s;
+}
+
+void sw_sock_release(struct sw_sock *s)
+{
+    if (pal_sub_acq_rel(&s->refs, 1u) != 1)
+        return;
+    atomic_fetch_or_explicit(&s->use, SW_USE_DEAD, memory_order_acq_rel);
+    atomic_fetch_and_explicit(&s->use, ~(SW_USE_CLOSING | SW_USE_RETIRE), memory_order_acq_rel);
+    pal_store_relaxed(&s->handle, (uintptr_t)INVALID_SOCKET);
+    pal_mutex_lock(&s->lock);
+    s->state = SW_FREE;
+    pal_mutex_unlock(&s->lock);
+    pal_mutex_lock(&table_lock);
+    s->next_free = free_list;
+    free_list = s;
+    live_count--;
+    pal_cond_broadcast(&gone);
+    pal_mutex_unlock(&table_lock);
+}
+
+void sw_sock_let_handle(struct sw_sock *s)
+{
+    uintptr_t handle = pal_load_relaxed(&s->handle);
+
+    if (pal_sub_acq_rel(&s->pending, 1u) == 1 && handle != (uintptr_t)INVALID_SOCKET)
+        sw_up_close_handle((SOCKET)handle);
+}
+
+int sw_sock_publish(struct sw_sock *s)
+{
+    int error = 0;
+    SOCKET handle = sw_up_create_handle((DWORD_PTR)s->index + 1, &error);
+
+    if (handle == INVALID_SOCKET)
+        return error;
+    pal_store_release(&s->handle, (uintptr_t)handle);
+    return 0;
+}
+
+void sw_sock_abandon(struct sw_sock *s)
+{
+    sw_sock_begin_close(s, 0);
+    sw_sock_leave(s);
+}
+
+/* --- states --- */
+
+/* The only writer of `state`, apart from birth and death. Legal moves, our reading of contract 10.1: */
+void sw_sock_move_locked(struct sw_sock *s, enum sw_state to)
+{
+    static const unsigned from[] = {
+        [SW_CREATED] = 1u << SW_CONNECTING | 1u << SW_ACCEPTING, /* it failed */
+        [SW_BOUND] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_CONNECTING | 1u << SW_CONNECTED,
+        [SW_CONNECTING] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_DISCONNECTED,
+        [SW_ACCEPTING] = 1u << SW_CREATED | 1u << SW_DISCONNECTED,
+        [SW_CONNECTED] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_CONNECTING | 1u << SW_ACCEPTING |
+                         1u << SW_CONNECTED,
+        [SW_LISTENING] = 1u << SW_BOUND | 1u << SW_LISTENING,
+        [SW_DISCONNECTED] = 1u << SW_CONNECTED | 1u << SW_ACCEPTING | 1u << SW_CONNECTING,
+        [SW_FREE] = 0,
+    };
+
+    PAL_ASSERT_HELD(&s->lock);
+    if ((from[to] & 1u << s->state) == 0)
+        abort(); /* a mistake in here, never one of the application's */
+    s->state = to;
+    pal_cond_broadcast(&s->changed);
+}
+
+/* --- legs --- */
+
+struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san)
+{
+    struct sw_leg *leg = calloc(1, sizeof(*leg));
+
+    if (leg == NULL)
+        return NULL;
+    leg->sock = s;
+    leg->is_san = is_san;
+    leg->linger_ms = SW_SESSION_LINGER_FOREVER;
+    sw_sock_hold(s);
+    pal_mutex_lock(&s->lock);
+    s->legs_left++;
+    pal_mutex_unlock(&s->lock);
+    return leg;
+}
+
+static void leg_gone(struct sw_leg *leg, int error)
+{
+    struct sw_sock *s = leg->sock;
+
+    free(leg);
+    pal_mutex_lock(&s->lock);
+    s->legs_left--;
+    if (error != 0)
+        s->closed_error = error;
+    pal_cond_broadcast(&s->changed);
+    pal_mutex_unlock(&s->lock);
+    sw_sock_release(s);
+}
+
+void sw_leg_free_unused(struct sw_leg *leg)
+{
+    leg_gone(leg, 0);
+}
+
+void sw_leg_retire_locked(struct sw_sock *s, struct sw_leg *leg, uint32_t linger_ms)
+{
+    PAL_ASSERT_HELD(&s->lock);
+    leg->linger_ms = linger_ms;
+    leg->next = s->retired;
+    s->retired = leg;
+    atomic_fetch_or_explicit(&s->use, SW_USE_RETIRE, memory_order_acq_rel);
+}
+
+/* --- what carriers report --- */
+
+static void completed(void *owner, struct sw_request *r)
+{
+    struct sw_io *io = (struct sw_io *)r;
+
+    (void)owner;
+    io->over(io);
+}
+
+static void events(void *owner, uint32_t happened, int error)
+{
+    struct sw_leg *leg = owner;
+
+    if ((happened & FD_CONNECT) != 0)
+        sw_connect_event(leg, error);
+    if ((happened & FD_ACCEPT) != 0)
+        sw_accept_event(leg->sock);
+    happened &= ~(uint32_t)(FD_CONNECT | FD_ACCEPT);
+    if (happened != 0)
+        sw_events_happened(leg->sock, happened, error);
+}
+
+static void closed(void *owner, int error)
+{
+    leg_gone(owner, error);
+}
+
+const struct sw_carrier_up sw_leg_up = {completed, events, closed};
+
+/* --- closing --- */
+
+bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms)
+{
+    bool is_first;
+
+    pal_mutex_lock(&s->lock);
+    is_first = (pal_load_relaxed(&s->use) & SW_USE_CLOSING) == 0;
+    if (is_first) {
+        s->linger_ms = linger_ms;
+        atomic_fetch_or_explicit(&s->use, SW_USE_CLOSING, memory_order_acq_rel);
+        pal_cond_broadcast(&s->changed);
+        sw_events_wake_locked(s, SW_EVENT_GONE);
+    }
+    pal_mutex_unlock(&s->lock);
+    return is_first;
+}
+
+static struct sw_leg *legs_to_close_locked(struct sw_sock *s, bool *is_last)
+{
+    uint32_t use = pal_load_acquire(&s->use);
+    struct sw_leg *list = NULL;
+    struct sw_leg **end = &list;
+
+    *is_last = false;
+    if ((use & SW_USE_COUNT) != 0)
+        return NULL; /* somebody is inside again and comes here when he leaves */
+    if ((use & SW_USE_RETIRE) != 0) {
+        atomic_fetch_and_explicit(&s->use, ~SW_USE_RETIRE, memory_order_acq_rel);
+        list = s->retired;
+        s->retired = NULL;
+    }
+    if ((use & SW_USE_CLOSING) == 0 || (use & SW_USE_DEAD) != 0 || s->is_closing)
+        return list;
+    s->is_closing = *is_last = true;
+    while (*end != NULL)
+        end = &(*end)->next;
+    for (struct sw_leg *leg = s->san; leg != NULL; leg = leg->next)
+        leg->linger_ms = s->linger_ms;
+    *end = s->san;
+    while (*end != NULL)
+        end = &(*end)->next;
+    if (s->tcp != NULL)
+        s->tcp->linger_ms = s->linger_ms;
+    *end = s->tcp;
+    s->san = s->tcp = NULL;
+    return list;
+}
+
+void sw_sock_idle(struct sw_sock *s)
+{
+    struct sw_leg *list;
+    bool is_last;
+
+    pal_mutex_lock(&s->lock);
+    list = legs_to_close_locked(s, &is_last);
+    pal_mutex_unlock(&s->lock);
+    while (list != NULL) {
+        struct sw_leg *leg = list;
+
+        list = leg->next;
+        leg->carrier->ops->close(leg->carrier,
+                                 leg->linger_ms); /* closed() may come at once and free the leg */
+    }
+    if (is_last) {
+        sw_accept_closed(s);
+        sw_change_forget(s);
+        sw_sock_let_handle(s);
+        sw_sock_release(s);
+    }
+}
+
+void sw_sock_close_all(void)
+{
+    uint64_t deadline = pal_now_ns() + CLEANUP_MS * 1000000ull;
+    unsigned count;
+
+    pal_mutex_lock(&table_lock);
+    count = block_count;
+    pal_mutex_unlock(&table_lock);
+    for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
+        struct sw_sock *s = by_index(i);
+
+        if (sw_sock_enter(s)) {
+            if (pal_load_acquire(&s->handle) != (uintptr_t)INVALID_SOCKET)
+                sw_sock_begin_close(s, 0);
+            sw_sock_leave(s);
+        }
+    }
+    pal_mutex_lock(&table_lock);
+    while (live_count > 0 && pal_cond_timedwait(&gone, &table_lock, deadline)) {
+    }
+    pal_mutex_unlock(&table_lock);
+}

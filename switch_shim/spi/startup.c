@@ -1,0 +1,105 @@
+/* startup.c - start-up and clean-up, counted (contract 10.1). */
+#include "spi/startup.h"
+
+#include <string.h>
+
+#include "spi/spi.h"
+#include "tcpip/tcpip.h"
+
+#define LOWEST  0x0202u /* 2.2: the interface of thirty functions (contract 4.1) */
+#define HIGHEST 0x0202u
+
+static struct pal_mutex start_lock = PAL_MUTEX_INIT;
+static pal_atomic_u32 start_count; /* written under start_lock */
+
+const WSPPROC_TABLE sw_spi_table = {
+    sw_spi_accept,
+    sw_spi_address_to_string,
+    sw_spi_async_select,
+    sw_spi_bind,
+    sw_spi_cancel_blocking_call,
+    sw_spi_cleanup,
+    sw_spi_close_socket,
+    sw_spi_connect,
+    sw_spi_duplicate_socket,
+    sw_spi_enum_network_events,
+    sw_spi_event_select,
+    sw_spi_get_overlapped_result,
+    sw_spi_get_peer_name,
+    sw_spi_get_sock_name,
+    sw_spi_get_sock_opt,
+    sw_spi_get_qos_by_name,
+    sw_spi_ioctl,
+    sw_spi_join_leaf,
+    sw_spi_listen,
+    sw_spi_recv,
+    sw_spi_recv_disconnect,
+    sw_spi_recv_from,
+    sw_spi_select,
+    sw_spi_send,
+    sw_spi_send_disconnect,
+    sw_spi_send_to,
+    sw_spi_set_sock_opt,
+    sw_spi_shutdown,
+    sw_spi_socket,
+    sw_spi_string_to_address,
+};
+
+bool sw_spi_is_started(void)
+{
+    return pal_load_acquire(&start_count) != 0;
+}
+
+static bool is_lower(WORD a, WORD b) /* low byte major, high byte minor */
+{
+    return (a & 0xFFu) != (b & 0xFFu) ? (a & 0xFFu) < (b & 0xFFu) : a >> 8 < b >> 8;
+}
+
+int sw_spi_startup(WORD version, LPWSPDATA data, const WSAPROTOCOL_INFOW *info, const WSPUPCALLTABLE *upcalls,
+                   LPWSPPROC_TABLE table)
+{
+    static const WCHAR name[] = WSD_WTEXT("OpenWSD Windows Sockets switch");
+    int result;
+
+    if (data == NULL || info == NULL || table == NULL)
+        return WSAEFAULT;
+    if (is_lower(version, LOWEST))
+        return WSAVERNOTSUPPORTED;
+    pal_mutex_lock(&start_lock);
+    result = sw_io_init() ? sw_up_install(upcalls, info->dwCatalogEntryId) : WSA_NOT_ENOUGH_MEMORY;
+    if (result == 0 && pal_load_relaxed(&start_count) == 0)
+        result = sw_providers_load();
+    if (result == 0)
+        pal_add_acq_rel(&start_count, 1u);
+    pal_mutex_unlock(&start_lock);
+    if (result != 0)
+        return result;
+    memset(data, 0, sizeof(*data));
+    data->wVersion = is_lower(version, HIGHEST) ? version : HIGHEST;
+    data->wHighVersion = HIGHEST;
+    memcpy(data->szDescription, name, sizeof(name));
+    *table = sw_spi_table;
+    return 0;
+}
+
+int WSPAPI sw_spi_cleanup(LPINT error)
+{
+    bool is_last;
+
+    pal_mutex_lock(&start_lock);
+    if (pal_load_relaxed(&start_count) == 0) {
+        pal_mutex_unlock(&start_lock);
+        return SW_RESULT(error, WSANOTINITIALISED);
+    }
+    is_last = pal_sub_acq_rel(&start_count, 1u) == 1;
+    pal_mutex_unlock(&start_lock);
+    if (!is_last)
+        return 0;
+    sw_up_silence(true);
+    sw_sock_close_all();
+    sw_tcp_stop();
+    sw_san_stop();
+    sw_providers_unload();
+    sw_up_silence(false);
+    return 0;
+}

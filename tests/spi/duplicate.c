@@ -1,0 +1,213 @@
+/* duplicate.c - WSPDuplicateSocket and WSPSocket with what it wrote: in this process, to another one and back. Contract 8.10; 10.1,
+ * function 8; B211 to B214. */
+#include "sp.h"
+
+#include <unistd.h>
+
+static int duplicate(SOCKET s, DWORD process_id, WSAPROTOCOL_INFOW *info)
+{
+    INT error = 0;
+
+    return sp.procs->lpWSPDuplicateSocket(s, process_id, info, &error) == SOCKET_ERROR ? error : 0;
+}
+
+static int adopt(WSAPROTOCOL_INFOW *info, SOCKET *out)
+{
+    INT error = 0;
+
+    *out = sp.procs->lpWSPSocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, info, 0,
+                                 WSA_FLAG_OVERLAPPED, &error);
+    return *out == INVALID_SOCKET ? error : 0;
+}
+
+static void to_hex(const WSAPROTOCOL_INFOW *info, char *out)
+{
+    for (size_t i = 0; i < sizeof(*info); i++)
+        sprintf(out + 2 * i, "%02x", ((const unsigned char *)info)[i]);
+}
+
+static void from_hex(const char *text, WSAPROTOCOL_INFOW *info)
+{
+    for (size_t i = 0; i < sizeof(*info); i++) {
+        unsigned value = 0;
+
+        assert_int_equal(sscanf(text + 2 * i, "%2x", &value), 1);
+        ((unsigned char *)info)[i] = (unsigned char)value;
+    }
+}
+
+static void refusals(void **state)
+{
+    struct sp_pair pair;
+    WSAPROTOCOL_INFOW info;
+    DWORD self = (DWORD)getpid();
+    SOCKET out;
+
+    (void)state;
+    sp_pair_open(&pair);
+    sp_fails(WSAEFAULT, duplicate(pair.a, self, NULL));
+    sp_fails(WSAEINVAL, duplicate(pair.a, 0x7FFFFFF0, &info));
+    sp_echo(pair.a, pair.b, 1);
+    info = *ws2_protocol_info(sp.ws2, WS2_TCP);
+    info.dwProviderReserved = 0x12345; /* nobody wrote that */
+    sp_fails(WSAEINVAL, adopt(&info, &out));
+    sp_pair_close(&pair);
+}
+
+static void two_handles_in_one_process(void **state)
+{
+    struct sp_pair pair;
+    WSAPROTOCOL_INFOW info;
+    SOCKET again, third;
+
+    (void)state;
+    sp_pair_open(&pair);
+    sp_ok(duplicate(pair.a, (DWORD)getpid(), &info));
+    assert_int_not_equal(info.dwProviderReserved, 0);
+    sp_ok(adopt(&info, &again));
+    assert_true(again != pair.a);
+    sp_one_of(adopt(&info, &third), WSAEINVAL, WSAENOTSOCK); /* usable once */
+    sp_echo(again, pair.b, 1);
+    sp_echo(pair.b, again, 2);
+    if (sp_env
+            .is_san) /* only one may use a SAN connection; here that is the newer (8.10; switch_shim/spi/README.md) */
+        sp_fails(WSAENOTCONN, sp_send(pair.a, "x", 1, 0, NULL));
+    else
+        sp_echo(pair.a, pair.b, 3);
+    sp_ok(sp_close(pair.a)); /* B213 */
+    pair.a = INVALID_SOCKET;
+    sp_echo(again, pair.b, 4);
+    sp_carried(again);
+    sp_ok(sp_close(again));
+    sp_expect_end(pair.b); /* the last one ends it */
+    sp_pair_close(&pair);
+}
+
+/* The other process takes it over; this one closes its handle. */
+static void given_away(void **state)
+{
+    struct sp_pair pair;
+    struct sp_process p;
+    WSAPROTOCOL_INFOW info;
+    char hex[2 * sizeof(info) + 1];
+    static char data[100000];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_pair_open(&pair);
+    sp_echo(pair.a, pair.b, 1);
+    sp_send_all(pair.b, "kept", 4); /* unread when it moves */
+    sp_ok(duplicate(pair.a, p.pid, &info));
+    to_hex(&info, hex);
+    sp_tell(&p, "adopt %s", hex);
+    sp_ok(sp_close(pair.a));
+    pair.a = INVALID_SOCKET;
+    assert_string_equal(sp_tell(&p, "recvtext 4"), "kept");
+    assert_string_equal(sp_tell(&p, "carried"), sp_env.lane);
+    sp_order(&p, "send 5 100000");
+    sp_recv_all(pair.b, data, sizeof(data));
+    sp_expect_pattern(data, sizeof(data), 5, 0);
+    sp_answer(&p);
+    sp_order(&p, "recv 6 100000");
+    sp_fill(data, sizeof(data), 6, 0);
+    sp_send_all(pair.b, data, sizeof(data));
+    sp_answer(&p);
+    sp_tell(&p, "close");
+    sp_expect_end(pair.b);
+    sp_pair_close(&pair);
+    sp_process_end(&p);
+}
+
+static void and_back(void **state)
+{
+    struct sp_pair pair;
+    struct sp_process p;
+    WSAPROTOCOL_INFOW info;
+    char hex[2 * sizeof(info) + 1];
+    static char data[50000];
+    SOCKET home;
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_pair_open(&pair);
+    sp_ok(duplicate(pair.a, p.pid, &info));
+    to_hex(&info, hex);
+    sp_tell(&p, "adopt %s", hex);
+    sp_ok(sp_close(pair.a));
+    sp_order(&p, "send 5 50000");
+    sp_recv_all(pair.b, data, sizeof(data));
+    sp_answer(&p);
+    from_hex(sp_tell(&p, "give %u", (unsigned)getpid()), &info);
+    sp_ok(adopt(&info, &home));
+    sp_tell(&p, "close");
+    pair.a = home;
+    sp_carried(home);
+    sp_echo(home, pair.b, 1);
+    sp_echo(pair.b, home, 2);
+    sp_pair_close(&pair);
+    sp_process_end(&p);
+}
+
+static void a_listener_given_away(void **state)
+{
+    struct sp_process p;
+    WSAPROTOCOL_INFOW info;
+    WSD_SOCKADDR_IN at;
+    SOCKET l = sp_listener(5, &at), s = sp_stream();
+    char hex[2 * sizeof(info) + 1], data[100];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_ok(duplicate(l, p.pid, &info));
+    to_hex(&info, hex);
+    sp_tell(&p, "adoptlistener %s", hex);
+    sp_ok(sp_close(l));
+    sp_ok(sp_connect(s, &at)); /* whichever side can carry it */
+    sp_tell(&p, "accept");
+    sp_tell(&p, "send 5 100");
+    sp_recv_all(s, data, sizeof(data));
+    sp_expect_pattern(data, sizeof(data), 5, 0);
+    sp_tell(&p, "close");
+    sp_expect_end(s);
+    sp_ok(sp_close(s));
+    sp_process_end(&p);
+}
+
+static void pending_receives_when_it_moves(void **state)
+{
+    struct sp_pair pair;
+    struct sp_process p;
+    WSAPROTOCOL_INFOW info;
+    char hex[2 * sizeof(info) + 1], room[10];
+    WSABUF buffer = {sizeof(room), room};
+    WSAOVERLAPPED ov = {.hEvent = NULL};
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_pair_open(&pair);
+    sp_fails(WSA_IO_PENDING, sp_recv_overlapped(pair.b, &buffer, 1, 0, &ov)); /* at the end that stays */
+    sp_ok(duplicate(pair.a, p.pid, &info));
+    to_hex(&info, hex);
+    sp_tell(&p, "adopt %s", hex);
+    sp_ok(sp_close(pair.a));
+    pair.a = INVALID_SOCKET;
+    sp_tell(&p, "send 3 10");
+    DWORD bytes = 0;
+    sp_ok(sp_finish(pair.b, &ov, &bytes));
+    sp_expect_pattern(room, bytes, 3, 0);
+    sp_tell(&p, "close");
+    if (bytes == sizeof(room))
+        sp_expect_end(pair.b);
+    sp_pair_close(&pair);
+    sp_process_end(&p);
+}
+
+int sp_duplicate(void)
+{
+    const struct CMUnitTest tests[] = {
+        sp_test(refusals), sp_test(two_handles_in_one_process), sp_test(given_away),
+        sp_test(and_back), sp_test(a_listener_given_away),      sp_test(pending_receives_when_it_moves),
+    };
+
+    return cmocka_run_group_tests_name("duplicate", tests, NULL, NULL);
+}

@@ -1,0 +1,278 @@
+/* sp.h - what the tests of the switch's upper face share: one lane, one started provider, calls as short as Winsock's.
+ * Layer:   tests; above switch_shim/winsock, which starts libwsdswitch through WSPStartup. Nothing here knows its insides, apart from
+ *          the question which side carries a connection.
+ * Lane:    tcp: the switch without SAN (WSD_SWITCH=off). san: over a SAN provider (WSD_SWITCH=on). Tests are the same; whoever connects
+ *          checks with sp_carried() that the lane is the one that was asked for.
+ * Threads: assertions belong to the test's own thread; other threads leave a verdict.
+ * Time:    every wait ends after sp_env.wait_ms at the latest; a watchdog ends a test that hangs all the same.
+ * Leaks:   the teardown of every test unloads the switch and wants no violation and no file left open. */
+#ifndef SP_H
+#define SP_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pal/atomic.h"
+#include "pal/compiler.h"
+#include "pal/thread.h"
+#include "pal/time.h"
+#include "winsock/ws2.h"
+
+struct sp_env {
+    const char *lane; /* "tcp", "san": the name that sw_carried_by() gives */
+    bool is_san;
+    char library[4096];   /* the switch */
+    char provider[4096];  /* the SAN provider of the san lane */
+    char program[4096];   /* this program, for second processes */
+    WSD_SOCKADDR_IN here; /* an own address that both sides reach, port 0 */
+    uint32_t wait_ms;
+};
+extern struct sp_env sp_env;
+
+struct sp_state {
+    struct ws2_provider *ws2;
+    const WSPPROC_TABLE *procs;
+    WSATHREADID thread; /* the test's */
+    int (*carried_by)(SOCKET s, char *name, size_t bytes);
+    int (*last_error)(void);
+    unsigned files;
+};
+extern struct sp_state sp;
+
+int sp_setup(void **state);
+int sp_teardown(void **state);
+void sp_load(void);                    /* the switch, by what the environment says now */
+void sp_unload(void);                  /* wants no violation */
+void sp_switch_mode(const char *mode); /* WSD_SWITCH for the next sp_load(): "off", "on", "forced" */
+#define sp_test(fn) cmocka_unit_test_setup_teardown(fn, sp_setup, sp_teardown)
+
+/* --- checks --- */
+
+#define sp_ok(call)              sp_check_((call), 0, #call, __FILE__, __LINE__)
+#define sp_fails(expected, call) sp_check_((call), (expected), #call, __FILE__, __LINE__)
+#define sp_one_of(value, ...)                                                                                \
+    sp_one_of_((value), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int),        \
+               #value, __FILE__, __LINE__)
+#define sp_fail(...) sp_fail_(__FILE__, __LINE__, __VA_ARGS__)
+#define sp_skip(...)                                                                                         \
+    do {                                                                                                     \
+        printf("[   WHY    ] " __VA_ARGS__);                                                                 \
+        printf("\n");                                                                                        \
+        skip();                                                                                              \
+    } while (0)
+/* Under Wine 8 the system's own TCP does not do all that Windows does (winsock-behaviours.md marks it), and what the switch makes of
+ * it cannot know better. Over a SAN it can. */
+#ifndef POSIX_KILL_KEEPS_SOCKETS
+#define POSIX_KILL_KEEPS_SOCKETS false /* from tests/support/windows: this is Wine */
+#endif
+#define sp_skip_on_wine_tcp(what)                                                                            \
+    do {                                                                                                     \
+        if (POSIX_KILL_KEEPS_SOCKETS && !sp_env.is_san)                                                      \
+            sp_skip("Wine's TCP %s", (what));                                                                \
+    } while (0)
+/* The call was taken: over already, or on its way. */
+#define sp_started(call) sp_one_of((call), 0, WSA_IO_PENDING)
+void sp_check_(int got, int expected, const char *what, const char *file, int line);
+void sp_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line);
+void sp_fail_(const char *file, int line, const char *format, ...) PAL_PRINTF(3, 4);
+
+uint64_t sp_deadline(void);
+void sp_relax(void);
+/* Wait until the condition holds; a test that it never does for fails. */
+#define sp_until(condition)                                                                                  \
+    do {                                                                                                     \
+        uint64_t sp_end_ = sp_deadline();                                                                    \
+        while (!(condition)) {                                                                               \
+            if (pal_now_ns() >= sp_end_)                                                                     \
+                sp_fail("never came: %s", #condition);                                                       \
+            sp_relax();                                                                                      \
+        }                                                                                                    \
+    } while (0)
+
+/* --- calls down (sp_calls.c): 0 or the code in *lpErrno; a failure without a code is -1 --- */
+
+int sp_socket(int af, int type, int protocol, DWORD flags, SOCKET *out);
+int sp_close(SOCKET s);
+int sp_bind(SOCKET s, const WSD_SOCKADDR_IN *name);
+int sp_listen(SOCKET s, int backlog);
+int sp_connect(SOCKET s, const WSD_SOCKADDR_IN *name);
+int sp_accept(SOCKET s, SOCKET *out);
+int sp_accept_if(SOCKET s, LPCONDITIONPROC condition, DWORD_PTR context, WSD_SOCKADDR_IN *from, SOCKET *out);
+int sp_local(SOCKET s, WSD_SOCKADDR_IN *out);
+int sp_peer(SOCKET s, WSD_SOCKADDR_IN *out);
+int sp_send(SOCKET s, const void *data, DWORD bytes, DWORD flags, DWORD *sent);
+int sp_recv(SOCKET s, void *data, DWORD bytes, DWORD flags, DWORD *got);
+int sp_sendv(SOCKET s, WSABUF *buffers, DWORD count, DWORD *sent);
+int sp_recvv(SOCKET s, WSABUF *buffers, DWORD count, DWORD *got);
+/* Overlapped, without routine: announced to ws2, which checks that each completes once. */
+int sp_send_overlapped(SOCKET s, WSABUF *buffers, DWORD count, WSAOVERLAPPED *ov);
+int sp_recv_overlapped(SOCKET s, WSABUF *buffers, DWORD count, DWORD flags, WSAOVERLAPPED *ov);
+int sp_send_routine(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int sp_recv_routine(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int sp_result(SOCKET s, WSAOVERLAPPED *ov, bool wait, DWORD *bytes);
+/* Until it is over, through WSPGetOverlappedResult; its own error. */
+int sp_finish(SOCKET s, WSAOVERLAPPED *ov, DWORD *bytes);
+int sp_shutdown(SOCKET s, int how);
+int sp_set(SOCKET s, int level, int name, const void *value, int bytes);
+int sp_get(SOCKET s, int level, int name, void *value, int *bytes);
+int sp_set_int(SOCKET s, int level, int name, int value);
+int sp_get_int(SOCKET s, int level, int name, int *value);
+int sp_set_linger(SOCKET s, bool is_on, unsigned seconds);
+int sp_ioctl(SOCKET s, DWORD code, const void *in, DWORD in_bytes, void *out, DWORD out_bytes,
+             DWORD *returned);
+int sp_nonblocking(SOCKET s, bool is_on);
+int sp_event_select(SOCKET s, WSAEVENT e, LONG events);
+int sp_enum_events(SOCKET s, WSAEVENT e, WSANETWORKEVENTS *out);
+/* Waits for the event object, then takes the record; fails the test when nothing comes. */
+LONG sp_next_events(SOCKET s, WSAEVENT e, WSANETWORKEVENTS *out);
+/* Collects until all of `wanted` were recorded. */
+void sp_expect_events(SOCKET s, WSAEVENT e, LONG wanted, WSANETWORKEVENTS *out);
+/* Nothing is recorded for a while. */
+void sp_expect_no_event(SOCKET s, WSAEVENT e);
+/* WSPSelect on one socket each; the sets of "which" are those that have it afterwards. */
+enum { SP_READ = 1, SP_WRITE = 2, SP_EXCEPT = 4 };
+int sp_select(SOCKET s, unsigned which, uint32_t timeout_ms, unsigned *ready);
+/* Extension functions: no lpErrno, so the switch keeps the code of a thread's last one. "failed": what the function answered. */
+typedef BOOL(WSPAPI *sp_accept_ex_fn)(SOCKET l, SOCKET s, PVOID out, DWORD data_bytes, DWORD local_bytes,
+                                      DWORD remote_bytes, DWORD *got, WSAOVERLAPPED *ov);
+typedef void(WSPAPI *sp_accept_addresses_fn)(PVOID out, DWORD data_bytes, DWORD local_bytes,
+                                             DWORD remote_bytes, WSD_SOCKADDR **local, INT *local_length,
+                                             WSD_SOCKADDR **remote, INT *remote_length);
+typedef BOOL(WSPAPI *sp_connect_ex_fn)(SOCKET s, const WSD_SOCKADDR *name, int bytes, PVOID data,
+                                       DWORD data_bytes, DWORD *sent, WSAOVERLAPPED *ov);
+typedef BOOL(WSPAPI *sp_disconnect_ex_fn)(SOCKET s, WSAOVERLAPPED *ov, DWORD flags, DWORD reserved);
+struct sp_transmit_buffers {
+    LPVOID head;
+    DWORD head_bytes;
+    LPVOID tail;
+    DWORD tail_bytes;
+};
+typedef BOOL(WSPAPI *sp_transmit_file_fn)(SOCKET s, HANDLE file, DWORD bytes, DWORD piece_bytes,
+                                          WSAOVERLAPPED *ov, struct sp_transmit_buffers *buffers,
+                                          DWORD flags);
+#define SP_DISCONNECT   0x01u                          /* TF_DISCONNECT */
+#define SP_REUSE_SOCKET 0x02u                          /* TF_REUSE_SOCKET */
+#define SP_ACCEPT_ROOM  (sizeof(WSD_SOCKADDR_IN) + 16) /* an address in AcceptEx's buffer (its page) */
+/* Two codes that are the system's (winerror.h), not Winsock's. */
+#define SP_INVALID_PARAMETER  87
+#define SP_CONNECTION_REFUSED 1225
+/* Announce, call, and answer 0 or the code. `ov` may be NULL where the function allows it. */
+int sp_accept_ex(SOCKET l, SOCKET s, void *out, DWORD data_bytes, WSAOVERLAPPED *ov);
+int sp_connect_ex(SOCKET s, const WSD_SOCKADDR_IN *to, void *data, DWORD bytes, WSAOVERLAPPED *ov);
+int sp_disconnect_ex(SOCKET s, WSAOVERLAPPED *ov, DWORD flags);
+int sp_transmit_file(SOCKET s, HANDLE file, DWORD bytes, WSAOVERLAPPED *ov,
+                     struct sp_transmit_buffers *buffers, DWORD flags);
+/* An extension function by GUID; fails the test when there is none. */
+void (*sp_extension(SOCKET s, const GUID *id))(void);
+
+/* --- sockets in usual states (sp_sockets.c) --- */
+
+SOCKET sp_stream(void); /* overlapped, blocking */
+SOCKET sp_listener(int backlog, WSD_SOCKADDR_IN *at);
+struct sp_pair {
+    SOCKET listener, a, b; /* a connected, b was accepted */
+    WSD_SOCKADDR_IN at;
+};
+/* Blocking connect, then accept; both ends carried by the lane. */
+void sp_pair_open(struct sp_pair *pair);
+void sp_pair_close(struct sp_pair *pair); /* what of it is still open (not INVALID_SOCKET) */
+void sp_carried(SOCKET s);                /* by the lane */
+void sp_carried_name(SOCKET s, const char *name);
+
+/* Byte i of the stream `seed`. */
+void sp_fill(void *data, size_t bytes, uint32_t seed, uint64_t at);
+void sp_expect_pattern(const void *data, size_t bytes, uint32_t seed, uint64_t at);
+void sp_send_all(SOCKET s, const void *data, size_t bytes);
+void sp_recv_all(SOCKET s, void *data, size_t bytes);
+void sp_expect_end(SOCKET s);                        /* a receive answers 0 bytes */
+void sp_echo(SOCKET from, SOCKET to, uint32_t seed); /* some bytes arrive */
+
+/* A file of `bytes` of stream `seed`, open for reading, as the switch's system names it (sp_file_posix.c, sp_file_windows.c). */
+HANDLE sp_file_create(size_t bytes, uint32_t seed);
+void sp_file_close(HANDLE file);
+
+/* A thread that receives (blocking) and compares with the pattern. */
+struct sp_reader {
+    SOCKET s;
+    uint32_t seed, piece_bytes; /* of each receive */
+    uint64_t want;
+    uint64_t got;
+    int error;
+    bool differs, ended;
+    struct pal_thread *thread;
+};
+void sp_reader_start(struct sp_reader *r);
+void sp_reader_join(struct sp_reader *r); /* and all of it was right */
+
+/* Some call in another thread: set fn and context, read error. */
+struct sp_call {
+    int (*fn)(void *context);
+    void *context;
+    int error;
+    pal_atomic_u32 is_over;
+    struct pal_thread *thread;
+};
+void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context);
+int sp_call_join(struct sp_call *c);
+
+/* --- a second process (sp_process.c): this program with --role --- */
+
+struct sp_process {
+    uint32_t pid;
+    int to, from;
+    char rest[4096];
+    size_t rest_bytes;
+};
+void sp_process_start(struct sp_process *p, const char *mode); /* WSD_SWITCH there */
+/* Says a line, returns what comes behind "ok " in the answer; anything else fails the test. */
+const char *sp_tell(struct sp_process *p, const char *format, ...) PAL_PRINTF(2, 3);
+void sp_order(struct sp_process *p, const char *format, ...) PAL_PRINTF(2, 3);
+const char *sp_answer(struct sp_process *p);
+void sp_process_end(struct sp_process *p);
+int sp_role(void); /* the other side of it; the program's exit status */
+
+/* --- groups --- */
+
+struct sp_group {
+    const char *name;
+    int (*run)(void);
+};
+int sp_address_text(void);
+int sp_startup(void);
+int sp_bad_handles(void);
+int sp_creation(void);
+int sp_names(void);
+int sp_connecting(void);
+int sp_connecting_ex(void);
+int sp_fallback(void);
+int sp_accepting(void);
+int sp_accepting_ex(void);
+int sp_blocking(void);
+int sp_cancelling(void);
+int sp_nonblocking_data(void);
+int sp_overlapped(void);
+int sp_packets(void);
+int sp_order_of_bytes(void);
+int sp_sizes(void);
+int sp_events(void);
+int sp_events_connection(void);
+int sp_async_select(void);
+int sp_selecting(void);
+int sp_urgent(void);
+int sp_closing(void);
+int sp_options(void);
+int sp_ioctls(void);
+int sp_transmit(void);
+int sp_duplicate(void);
+int sp_datagrams(void);
+int sp_hostile(void);
+
+#endif

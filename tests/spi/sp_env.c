@@ -1,0 +1,136 @@
+/* sp_env.c - what a whole test program shares: the lane, checks, starting and ending the switch around each test. */
+#include "sp.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+struct sp_env sp_env;
+struct sp_state sp;
+
+#define FILES_MAX 1024
+
+/* Open files of this process, as far as the system shows them. */
+static unsigned open_files(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < FILES_MAX; fd++) {
+        char name[32], target[64];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        count += readlink(name, target, sizeof target) >= 0;
+    }
+    return count;
+}
+
+void sp_switch_mode(const char *mode)
+{
+    setenv("WSD_SWITCH", mode, 1);
+}
+
+void sp_load(void)
+{
+    char why[600];
+
+    if (ws2_load(sp_env.library, &sp.ws2, why, sizeof why) != 0)
+        sp_fail("%s", why);
+    sp.procs = ws2_procs(sp.ws2);
+    sp.carried_by = (int (*)(SOCKET, char *, size_t))(void (*)(void))ws2_symbol(sp.ws2, "sw_carried_by");
+    sp.last_error = (int (*)(void))ws2_symbol(sp.ws2, "sw_last_error");
+    if (sp.carried_by == NULL || sp.last_error == NULL)
+        sp_fail("%s lacks sw_carried_by or sw_last_error", sp_env.library);
+}
+
+void sp_unload(void)
+{
+    char text[4000];
+    unsigned count = ws2_unload(sp.ws2, text, sizeof text);
+
+    sp.ws2 = NULL;
+    if (count != 0)
+        sp_fail("%u violations:\n%s", count, text);
+}
+
+/* What the libraries below the provider open once and keep for the process is not the switch's. */
+static void warm_up(void)
+{
+    static bool is_warm;
+
+    if (!is_warm) {
+        sp_load();
+        sp_unload();
+    }
+    is_warm = true;
+}
+
+int sp_setup(void **state)
+{
+    (void)state;
+    alarm(60);
+    sp_switch_mode(sp_env.is_san ? "on" : "off");
+    warm_up();
+    sp.files = open_files();
+    sp_ok(sw_thread_open(&sp.thread));
+    sp_load();
+    return 0;
+}
+
+int sp_teardown(void **state)
+{
+    (void)state;
+    if (sp.ws2 != NULL)
+        sp_unload();
+    sp_ok(sw_thread_close(&sp.thread));
+    sp_until(open_files() <= sp.files);
+    alarm(0);
+    return 0;
+}
+
+/* --- checks --- */
+
+void sp_check_(int got, int expected, const char *what, const char *file, int line)
+{
+    if (got == expected)
+        return;
+    print_error("%s\n  gave %d (%s), expected %d (%s)\n", what, got, got == 0 ? "0" : sw_error_name(got),
+                expected, expected == 0 ? "0" : sw_error_name(expected));
+    _fail(file, line);
+}
+
+void sp_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line)
+{
+    for (size_t i = 0; i < count; i++)
+        if (got == set[i])
+            return;
+    print_error("%s\n  is %d (%s), expected one of", what, got, got == 0 ? "0" : sw_error_name(got));
+    for (size_t i = 0; i < count; i++)
+        print_error(" %s", set[i] == 0 ? "0" : sw_error_name(set[i]));
+    print_error("\n");
+    _fail(file, line);
+}
+
+void sp_fail_(const char *file, int line, const char *format, ...)
+{
+    char text[4200];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    print_error("%s\n", text);
+    _fail(file, line);
+}
+
+uint64_t sp_deadline(void)
+{
+    return pal_now_ns() + (uint64_t)sp_env.wait_ms * 1000000u;
+}
+
+void sp_relax(void)
+{
+    static _Thread_local unsigned looks;
+
+    if (++looks % 64 == 0)
+        pal_sleep_ms(1);
+    else
+        pal_thread_yield();
+}
