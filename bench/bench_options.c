@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const command_names[] = {"lat", "bw", "connect", "reg"};
-static const char *const layer_names[] = {"raw", "san", "tcp", "unix"};
+static const char *const layer_names[] = {"raw", "san", "tcp", "unix", "app", "apptcp"};
 static const char *const op_names[] = {"send", "write", "read"};
 static const char *const notify_names[] = {"poll", "upcall"};
 static const char *const wake_names[] = {"callback", "port"};

@@ -210,13 +210,13 @@ perftest_mb() { awk -v v="$(column 4)" 'BEGIN { if (v != "") printf "%.3f", v * 
 # --- the figures -------------------------------------------------------------------------------------------
 # Each function measures one figure for one way of doing it: fn WHO [...]. WHO: raw, san, perftest, rsockets,
 # tcp; *_as_perftest: with the inline size that perftest really has on this device.
-inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100
+inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100 rate_iters=200000 many_iters=4000
 depth=16
 
 lat_poll() {
     case $1 in
     raw) ours lat --layer raw --iters "$lat_iters" --warmup 500 && sample lat64.poll.raw "$(column 4)" ;;
-    san) ours lat --layer san --iters "$lat_iters" --warmup 500 && sample lat64.poll.san "$(column 4)" ;;
+    san | app) ours lat --layer "$1" --iters "$lat_iters" --warmup 500 && sample "lat64.poll.$1" "$(column 4)" ;;
     raw_as_perftest)
         ours lat --layer raw --inline "$inline" --iters "$lat_iters" --warmup 500
         sample lat64.poll.raw_as_perftest "$(column 4)"
@@ -284,6 +284,44 @@ bw() {
     esac
 }
 
+# stream_bw SIZE WHO: a byte stream as fast as it goes.
+stream_bw() {
+    local bytes=$(($(numfmt --from=iec "$1")))
+    case $2 in
+    rsockets)
+        stream rsockets "$bytes" $((bw_iters * 8192 / bytes + 4)) 4
+        sample "bw${1,,}.stream.rsockets" "$(to_mb "$bytes" "$(stream_us)")"
+        ;;
+    *)
+        ours bw --layer "$2" --sizes "$1" --depth "$depth" "${bw_length[@]}"
+        sample "bw${1,,}.stream.$2" "$(column 4)"
+        ;;
+    esac
+}
+
+# 1 MiB read by raw verbs: what a pull of the switch cannot beat.
+raw_read_1m() {
+    ours bw --layer raw --op read --sizes 1M --depth "$depth" "${bw_length[@]}"
+    sample bw1m.read.raw "$(column 4)"
+}
+
+# rate64 WHO: 64 B messages per second in one direction, many in flight.
+rate64() {
+    if [[ $1 == rsockets ]]; then
+        stream rsockets 64 $((rate_iters / 4)) 4
+        sample rate64.rsockets "$(stream_us | awk '$1 > 0 { printf "%.0f", 1000000 / $1 }')"
+    else
+        WSD_SOFTIWARP_CRC=off ours bw --layer "$1" --sizes 64 --depth 256 --iters "$rate_iters"
+        sample "rate64.$1" "$(column 3)"
+    fi
+}
+
+# many WHO CONNECTIONS: throughput over all of them together.
+many() {
+    WSD_SOFTIWARP_CRC=off ours bw --layer "$1" --sizes 64K --depth 2 --connections "$2" --iters "$many_iters"
+    sample "bw64k.many$2.$1" "$(column 4)"
+}
+
 # reg prints a row for each kind: bytes iterations what cache min typical ...
 reg_row() { awk -v what="$1" -v cache="$2" '$3 == what && $4 == cache { print $6 }' <<<"$answer"; }
 reg() {
@@ -339,8 +377,8 @@ own_lat_shared() {
 # own_bw SIZE OP CRC WHO
 own_bw() {
     WSD_SOFTIWARP_CRC=$3 ours bw --layer "$4" --op "$2" --sizes "$1" --depth "$depth" "${bw_length[@]}"
-    if [[ $4 == tcp ]]; then
-        sample "bw${1,,}.stream.tcp" "$(column 4)"
+    if [[ $4 =~ ^(tcp|app|apptcp)$ ]]; then
+        sample "bw${1,,}.stream.$4" "$(column 4)"
     else
         sample "bw${1,,}.$2.crc_$3.$4" "$(column 4)"
     fi
@@ -369,9 +407,13 @@ own_jobs() {
     cat <<'JOBS'
 own_lat poll raw
 own_lat poll san
+own_lat poll app
+own_lat poll apptcp
 own_lat poll tcp
 own_lat upcall raw
 own_lat upcall san
+own_lat upcall app
+own_lat upcall apptcp
 own_lat upcall tcp
 own_lat_shared raw
 own_lat_shared san
@@ -380,7 +422,17 @@ own_bw 1M write off raw
 own_bw 1M write off san
 own_bw 1M write on raw
 own_bw 1M write on san
+own_bw 1M send off app
+own_bw 1M send off apptcp
 own_bw 1M send off tcp
+rate64 app
+rate64 tcp
+many app 1
+many app 10
+many app 100
+many app 1000
+many tcp 1
+many tcp 1000
 own_bw 64K send off raw
 own_bw 64K send off san
 own_bw 64K read off raw
@@ -425,6 +477,7 @@ lat_poll raw_as_perftest
 lat_poll san_as_perftest
 lat_poll perftest
 lat_poll rsockets
+lat_poll app
 lat_poll tcp
 lat_upcall raw_as_perftest
 lat_upcall san_as_perftest
@@ -442,6 +495,14 @@ bw write perftest
 bw read raw
 bw read san
 bw read perftest
+stream_bw 64K app
+stream_bw 1M app
+stream_bw 1M rsockets
+raw_read_1m
+rate64 app
+rate64 rsockets
+many app 1
+many app 1000
 reg raw
 reg san
 connects raw
@@ -455,7 +516,7 @@ is_due() {
     [[ $place == device ]] || return 0
     case $1 in
     idle_sockets) ((round <= 3)) ;;
-    connects) ((round <= 3)) ;;
+    connects | many) ((round <= 3)) ;;
     *) true ;;
     esac
 }
@@ -570,6 +631,7 @@ set_lengths() {
     [[ $place != windows ]] || sweep=''
     if [[ -n $quick ]]; then
         rounds=1 sweep='' lat_iters=500 upcall_iters=200 bw_iters=100 reg_iters=50 connect_iters=20
+        rate_iters=2000 many_iters=1000
         bw_length=(--iters 100)
         ((idle <= 100)) || idle=100
     fi
