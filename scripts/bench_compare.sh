@@ -643,6 +643,9 @@ main() {
     mkdir -p "$out"
     work=$(mktemp -d)
     trap 'end_server; rm -rf "$work"' EXIT
+    if [[ $place == softiwarp ]]; then # on 127.0.0.1, which neither would offer by itself
+        export WSD_SOFTIWARP_LOOPBACK=on WSD_SWITCH_LOOPBACK=on
+    fi
     : >"$out/samples.tsv"
     begun=$SECONDS
     ours lat --layer san --iters 50 --json "$out/environment.json"

@@ -1,6 +1,7 @@
 /* providers.c - the SAN providers of this process, and what the environment says about them.
  *   WSD_SWITCH    off: TCP/IP only; on (default): SAN where a subnet matches; forced: connecting within a SAN subnet never falls back
  *   WSD_PROVIDER  libraries, separated by ':' (';' on Windows); not set: as sw_load() finds one
+ *   WSD_SWITCH_LOOPBACK  on: 127/8 too, when a provider lists such an address (default: never, Q23)
  * A provider that does not start is skipped: the switch works over TCP/IP without any (contract 8.1). */
 #include "spi/spi.h"
 
@@ -57,9 +58,11 @@ static void load_one(const char *path)
 {
     struct sw_provider *p;
     struct sw_config config;
+    const char *loopback = sw_os_environment("WSD_SWITCH_LOOPBACK");
     char why[512];
 
     sw_config_init(&config);
+    config.route_loopback = loopback != NULL && strcmp(loopback, "on") == 0;
     if (count == SW_PROVIDERS_MAX)
         return;
     if (sw_load(path, &config, &p, why, sizeof(why)) == 0)
