@@ -50,7 +50,7 @@ is "with --check what was not measured fails" 1 "$status"
 
 compare --rounds 2 --no-sweep --only '^own_lat.upcall' --pin none
 is "the second round goes backwards" \
-    '1 raw,1 san,1 tcp,2 tcp,2 san,2 raw,' \
+    '1 raw,1 san,1 app,1 apptcp,1 tcp,2 tcp,2 apptcp,2 app,2 san,2 raw,' \
     "$(awk -F '\t' '{ sub(/.*\./, "", $2); printf "%s %s,", $1, $2 }' "$work/samples.tsv")"
 is "unless told to, it pins nothing" 0 "$(grep -c '"pinned"' "$work/environment.json")"
 
