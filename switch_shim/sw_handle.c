@@ -252,3 +252,21 @@ SOCKET sw_take_created_handle(void)
     has_created_handle = false;
     return handle;
 }
+
+/* The library is being unloaded, or the process ends. What is still open somebody may still use: it stays then. */
+static bool is_all_free(void)
+{
+    for (uint32_t i = 0; i < pal_load_acquire(&table.slot_count); i++)
+        if (slot_at(i)->type != SW_OBJECT_FREE)
+            return false;
+    return true;
+}
+
+PAL_AT_UNLOAD(free_chunks)
+{
+    if (!is_all_free())
+        return;
+    pal_store_release(&table.slot_count, 0u);
+    for (unsigned i = 0; i < CHUNKS_MAX; i++)
+        free(pal_swap_acq_rel(&table.chunk[i], NULL));
+}

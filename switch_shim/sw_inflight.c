@@ -144,3 +144,15 @@ void sw_inflight_purge(SOCKET handle)
         pal_mutex_unlock(&s->lock);
     }
 }
+
+/* The library is being unloaded, or the process ends: see sw_handle.c. */
+PAL_AT_UNLOAD(free_entries)
+{
+    for (unsigned i = 0; i < SHARDS; i++) {
+        if (shards[i].count != 0)
+            continue;
+        free(shards[i].entries);
+        shards[i].entries = NULL;
+        shards[i].capacity = 0;
+    }
+}
