@@ -66,12 +66,23 @@ static void take_out(struct san_timer *t)
     sift_down(service.heap[at]->place);
 }
 
+/* With the last connection, which may go a moment after the service has. */
+static void drop_heap_locked(void)
+{
+    if (service.reserved != 0 || !service.is_stopping)
+        return;
+    free(service.heap);
+    service.heap = NULL;
+    service.room = 0;
+}
+
 bool san_service_reserve(int timers)
 {
     bool is_there = true;
 
     pal_mutex_lock(&service.lock);
     service.reserved += (uint32_t)timers;
+    drop_heap_locked();
     if (timers > 0 && service.reserved + 1 > service.room) {
         uint32_t room = 2 * (service.reserved + 1);
         struct san_timer **heap = realloc(service.heap, room * sizeof(struct san_timer *));
@@ -316,10 +327,6 @@ void sw_san_stop(void)
     (void)san_left_tick(true);
     san_pool_drop();
     pal_mutex_lock(&service.lock);
-    if (service.reserved == 0) {
-        free(service.heap);
-        service.heap = NULL;
-        service.room = 0;
-    }
+    drop_heap_locked();
     pal_mutex_unlock(&service.lock);
 }
