@@ -188,6 +188,34 @@ static bool waits(const struct pal_poller *p, int ms)
     return pal_wait(&w, 1, ms) != 0;
 }
 
+static void what_changes_while_nobody_watches_counts_when_somebody_does(void **state)
+{
+    (void)state;
+    struct pair p = {.listener = PAL_SOCKET_NONE, .a = PAL_SOCKET_NONE, .b = PAL_SOCKET_NONE};
+    struct pal_poller *set = pal_poller_create(PAL_WAITABLE_NONE);
+    struct pal_ready ready[4];
+    assert_non_null(set);
+    assert_true(open_pair(&p, 4));
+    assert_true(pal_poller_add(set, p.b, PAL_READABLE, &p));
+    assert_false(
+        waits(set, QUIET_MS)); /* Windows: leaves a question in the kernel, for this and nothing else */
+    for (int i = 0; i < 3; i++) {
+        pal_poller_watch(set, false);
+        pal_poller_change(set, p.b, PAL_READABLE | PAL_WRITABLE, &p);
+        assert_false(waits(set, QUIET_MS));
+        pal_poller_watch(set, true);
+        assert_true(waits(set, DEADLINE_MS));
+        assert_int_equal(pal_poller_poll(set, ready, 4), 1);
+        assert_int_equal(ready[0].what, PAL_WRITABLE);
+        pal_poller_watch(set, false);
+        pal_poller_change(set, p.b, PAL_READABLE, &p);
+        pal_poller_watch(set, true);
+        assert_false(waits(set, QUIET_MS)); /* and the other way round: not for what nobody wants any more */
+    }
+    pal_poller_destroy(set);
+    close_pair(&p);
+}
+
 static void the_waitable_follows_sockets_signals_deadlines_and_what_lies_beside(void **state)
 {
     (void)state;
@@ -299,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_full_connection_says_again_and_an_ended_one_eof_or_reset),
         cmocka_unit_test(failures_have_names),
         cmocka_unit_test(a_reserved_port_keeps_others_away_and_does_not_listen),
+        cmocka_unit_test(what_changes_while_nobody_watches_counts_when_somebody_does),
         cmocka_unit_test(the_waitable_follows_sockets_signals_deadlines_and_what_lies_beside),
         cmocka_unit_test(the_host_knows_its_loopback_address_and_the_way_to_it),
         cmocka_unit_test(pages_are_usable_while_they_are_there),

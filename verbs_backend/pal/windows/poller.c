@@ -63,6 +63,7 @@ struct pal_socket_set {
     unsigned count, room;
     unsigned turn; /* where the next look starts, so that no socket is last for ever */
     struct request asking, waiting;
+    bool is_stale; /* what is waited for has changed since it was asked, while nobody watched */
 };
 
 struct pal_poller {
@@ -154,8 +155,9 @@ bool pal_socket_set_ask_locked(struct pal_socket_set *set, HANDLE *wake)
     struct request *r = &set->waiting;
     if (set->count == 0)
         return false;
-    if (r->is_pending && has_ended(r)) /* perhaps long ago */
+    if (r->is_pending && (set->is_stale || has_ended(r))) /* perhaps long ago */
         take_back(set, r);
+    set->is_stale = false;
     if (!r->is_pending) {
         r->io.Status = STATUS_PENDING;
         if (submit(set, r, INT64_MAX))
@@ -281,9 +283,13 @@ void pal_poller_change(struct pal_poller *p, pal_socket s, unsigned what, void *
     AcquireSRWLockExclusive(&p->w.lock);
     struct member *m = member_of(p->w.sockets, s);
     if (m) { /* else: removed meanwhile */
-        if (m->what != what) {
+        if (m->what != what && p->w.is_watching) {
             take_back(p->w.sockets, &p->w.sockets->waiting);
             pal_waitable_changed_locked(&p->w);
+        } else if (m->what != what) {
+            /* Nobody asks for sockets before pal_poller_watch(), which wakes who sleeps on the rest; then it is asked anew. Till
+             * then waking him would be for nothing, each time that a sender runs full. */
+            p->w.sockets->is_stale = true;
         }
         m->what = what;
         m->tag = tag;
