@@ -56,7 +56,9 @@ vb_status_t si_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *
     if (qp->caps.inline_bytes > SI_MAX_INLINE)
         qp->caps.inline_bytes = SI_MAX_INLINE;
     qp->sock = PAL_SOCKET_NONE;
-    qp->rx.buf = malloc(SI_RX_BYTES);
+    qp->rx.along = qp->be->set.read_along;
+    qp->rx.buf_bytes = qp->rx.along > SI_RX_BYTES ? qp->rx.along : SI_RX_BYTES;
+    qp->rx.buf = malloc(qp->rx.buf_bytes);
     const bool has_queues = queue_init(&qp->sq, qp->caps.send_wr, qp->caps.send_sge, qp->caps.inline_bytes) &
                             queue_init(&qp->rq, qp->caps.recv_wr, qp->caps.recv_sge, 0);
     if (!qp->rx.buf || !has_queues || !pal_mutex_init(&qp->lock)) {

@@ -1,6 +1,6 @@
 /* rx.c - what comes in: FPDUs taken out of the TCP stream wherever they start, each segment checked and put where it
  * belongs. Small ones pass through a buffer of the QP; of a large one, what has not come yet is read by TCP straight into
- * its place. Every range is checked before its first byte is written, the whole segment at once; memory that a peer names
+ * its place, and with it what lies behind: a trailer and a header, or more frames where a call to TCP is dearer than their copy. Every range is checked before its first byte is written, the whole segment at once; memory that a peer names
  * is looked up again for every piece, since its key may die in between.
  * The CRC is known when a segment has been placed (as in hardware that cuts through): a bad one ends the connection
  * before anybody is told that the bytes are there. */
@@ -10,11 +10,9 @@
 #include "pal/crc32c.h"
 #include "si.h"
 
-#define RECVS_PER_RUN 32u  /* then somebody else has a turn */
+#define RECVS_PER_RUN 32u /* then somebody else has a turn */
+#define BYTES_PER_RUN (2u << 20)
 #define DIRECT_BYTES  256u /* of a payload that is still due: read it into its place */
-#define BEHIND_BYTES  64u  /* read along behind a large payload: its trailer, the next header */
-/* Of the buffer: with its markers taken out a stream never fills it to the last byte. */
-#define NEARLY_FULL (SI_RX_BYTES - MPA_MARKER_INTERVAL)
 
 enum step { STEP_ON, STEP_MORE, STEP_STALLED, STEP_ENDED };
 
@@ -445,9 +443,8 @@ static enum step consume(struct vb_qp *qp)
         case SI_RX_PAYLOAD: step = take_payload(qp); break;
         case SI_RX_TRAILER: step = take_trailer(qp); break;
         }
-    if (r->start == r->end) {
-        r->start = r->end = 0;
-    } else if (r->end > NEARLY_FULL) {
+    if (step ==
+        STEP_MORE) { /* less than a header or a trailer is left: to the front, with all room behind it */
         memmove(r->buf, r->buf + r->start, r->end - r->start);
         r->end -= r->start;
         r->start = 0;
@@ -484,7 +481,7 @@ static enum step receive_direct(struct vb_qp *qp, bool *moved)
     unsigned n = direct_pieces(qp, iov, &k, &error);
     if (!n)
         return violation(qp, error);
-    iov[n++] = (struct pal_iov){r->buf, BEHIND_BYTES};
+    iov[n++] = (struct pal_iov){r->buf, r->along};
     const enum pal_net st = pal_socket_recv(qp->sock, iov, n, &got);
     if (st == PAL_NET_OK)
         arrived(qp, got < direct ? (uint32_t)got : direct);
@@ -498,14 +495,14 @@ static enum step receive_direct(struct vb_qp *qp, bool *moved)
         r->end = (uint32_t)got - direct;
         r->phase = SI_RX_TRAILER;
     }
-    return got < (size_t)direct + BEHIND_BYTES ? STEP_MORE : STEP_ON;
+    return got < (size_t)direct + r->along ? STEP_MORE : STEP_ON;
 }
 
 /* One call to TCP. STEP_ON: bytes came and there may be more; STEP_MORE: that was all for now. */
 static enum step receive(struct vb_qp *qp, bool *moved)
 {
     struct si_rx *r = &qp->rx;
-    const struct pal_iov iov = {r->buf + r->end, SI_RX_BYTES - r->end};
+    const struct pal_iov iov = {r->buf + r->end, r->buf_bytes - r->end};
     size_t got;
     if (r->phase == SI_RX_PAYLOAD && r->payload_left >= DIRECT_BYTES && r->into != SI_INTO_CONTROL &&
         !r->is_marked)
@@ -541,7 +538,8 @@ bool si_rx_run(struct vb_qp *qp)
         moved = true;
     }
     enum step more = STEP_ON;
-    for (unsigned i = 0; i < RECVS_PER_RUN; i++) {
+    const uint64_t until = r->received + BYTES_PER_RUN;
+    for (unsigned i = 0; i < RECVS_PER_RUN && r->received < until; i++) {
         if (use_up(qp) != STEP_MORE || more != STEP_ON)
             return moved;
         more = receive(qp, &moved);

@@ -10,6 +10,10 @@
 /* A payload that is a multiple of 64 and whose segment, with either header, needs no padding: no three bytes of zeros
  * between two large pieces. */
 #define PAYLOAD_DEFAULT 65472u
+/* Of a QP's memory, though none of it is touched before a peer sends that much at once. The least is a trailer and the next
+ * header, which would otherwise be a call of their own. */
+#define READ_ALONG_LEAST 64u
+#define READ_ALONG_MOST  1048576u
 
 static bool choice(const char *name, const char *first, const char *second, bool *is_second, char *why,
                    size_t why_bytes)
@@ -59,7 +63,9 @@ bool si_settings_read(struct si_settings *s, char *why, size_t why_bytes)
         !number("WSD_SOFTIWARP_SNDBUF", 0, 0, 1u << 30, &s->send_buffer_bytes, why, why_bytes) ||
         !number("WSD_SOFTIWARP_RCVBUF", 0, 0, 1u << 30, &s->recv_buffer_bytes, why, why_bytes) ||
         !number("WSD_SOFTIWARP_DEAD_MS", 60000, 1000, 3600000, &s->dead_peer_ms, why, why_bytes) ||
-        !number("WSD_SOFTIWARP_FPDU", PAYLOAD_DEFAULT, 0, PAYLOAD_DEFAULT, &s->payload_max, why, why_bytes))
+        !number("WSD_SOFTIWARP_FPDU", PAYLOAD_DEFAULT, 0, PAYLOAD_DEFAULT, &s->payload_max, why, why_bytes) ||
+        !number("WSD_SOFTIWARP_READ_ALONG", pal_socket_read_along(), READ_ALONG_LEAST, READ_ALONG_MOST,
+                &s->read_along, why, why_bytes))
         return false;
     if (s->payload_max > 0 && s->payload_max < 64)
         s->payload_max = 64; /* below, the frames would outweigh what they carry */

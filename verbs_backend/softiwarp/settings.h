@@ -23,6 +23,7 @@ struct si_settings {
     uint32_t send_buffer_bytes, recv_buffer_bytes; /* of TCP; 0 = the system's choice */
     uint32_t dead_peer_ms;
     uint32_t payload_max; /* of one FPDU; 0 = what fits one TCP segment */
+    uint32_t read_along; /* bytes behind a payload that are taken with it, and copied, to save calls to TCP */
 };
 
 /* False: a value makes no sense; why[] says which. */

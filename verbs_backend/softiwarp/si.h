@@ -256,6 +256,8 @@ enum si_rx_into { SI_INTO_CONTROL, SI_INTO_RECV, SI_INTO_READ, SI_INTO_MEMORY, S
 
 struct si_rx {
     uint8_t *buf;
+    uint32_t buf_bytes; /* SI_RX_BYTES or more */
+    uint32_t along; /* of it, read along behind a large payload: its trailer, the next header, perhaps more */
     uint32_t start, end;
     enum si_rx_phase phase;
     enum si_rx_into into;

@@ -500,17 +500,25 @@ static void settings_have_defaults_and_nonsense_is_named(void **state)
     (void)state;
     static const struct {
         const char *name, *value;
-    } bad[] = {{"WSD_SOFTIWARP_CRC", "maybe"},       {"WSD_SOFTIWARP_PORTS", "7000"},
-               {"WSD_SOFTIWARP_LOOPBACK", "off"},    {"WSD_SOFTIWARP_MPA", "3"},
-               {"WSD_SOFTIWARP_MPA", "0"},           {"WSD_SOFTIWARP_FPDU", "65473"},
-               {"WSD_SOFTIWARP_FPDU", "-1"},         {"WSD_SOFTIWARP_FPDU", "1k"},
-               {"WSD_SOFTIWARP_SNDBUF", " 1"},       {"WSD_SOFTIWARP_DEAD_MS", "999"},
-               {"WSD_SOFTIWARP_DEAD_MS", "3600001"}, {"WSD_SOFTIWARP_MARKERS", "1"},
-               {"WSD_SOFTIWARP_RTR", "no"}};
+    } bad[] = {{"WSD_SOFTIWARP_CRC", "maybe"},
+               {"WSD_SOFTIWARP_PORTS", "7000"},
+               {"WSD_SOFTIWARP_LOOPBACK", "off"},
+               {"WSD_SOFTIWARP_MPA", "3"},
+               {"WSD_SOFTIWARP_MPA", "0"},
+               {"WSD_SOFTIWARP_FPDU", "65473"},
+               {"WSD_SOFTIWARP_FPDU", "-1"},
+               {"WSD_SOFTIWARP_FPDU", "1k"},
+               {"WSD_SOFTIWARP_SNDBUF", " 1"},
+               {"WSD_SOFTIWARP_DEAD_MS", "999"},
+               {"WSD_SOFTIWARP_DEAD_MS", "3600001"},
+               {"WSD_SOFTIWARP_MARKERS", "1"},
+               {"WSD_SOFTIWARP_RTR", "no"},
+               {"WSD_SOFTIWARP_READ_ALONG", "63"},
+               {"WSD_SOFTIWARP_READ_ALONG", "1048577"}};
     static const char *const names[] = {
-        "WSD_SOFTIWARP_CRC",     "WSD_SOFTIWARP_PORTS",  "WSD_SOFTIWARP_LOOPBACK", "WSD_SOFTIWARP_MPA",
-        "WSD_SOFTIWARP_FPDU",    "WSD_SOFTIWARP_SNDBUF", "WSD_SOFTIWARP_RCVBUF",   "WSD_SOFTIWARP_DEAD_MS",
-        "WSD_SOFTIWARP_MARKERS", "WSD_SOFTIWARP_RTR"};
+        "WSD_SOFTIWARP_CRC",     "WSD_SOFTIWARP_PORTS",  "WSD_SOFTIWARP_LOOPBACK",  "WSD_SOFTIWARP_MPA",
+        "WSD_SOFTIWARP_FPDU",    "WSD_SOFTIWARP_SNDBUF", "WSD_SOFTIWARP_RCVBUF",    "WSD_SOFTIWARP_DEAD_MS",
+        "WSD_SOFTIWARP_MARKERS", "WSD_SOFTIWARP_RTR",    "WSD_SOFTIWARP_READ_ALONG"};
     struct si_settings s;
     char why[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -520,6 +528,7 @@ static void settings_have_defaults_and_nonsense_is_named(void **state)
                 s.loopback == SI_LOOPBACK_AUTO);
     assert_true(s.payload_max == 65472 && s.dead_peer_ms == 60000 && !s.send_buffer_bytes &&
                 !s.recv_buffer_bytes);
+    assert_int_equal(s.read_along, pal_socket_read_along());
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv(bad[i].name, bad[i].value, 1);
         why[0] = 0;

@@ -70,6 +70,9 @@ void pal_socket_close(pal_socket s);  /* what was sent still travels, unless inp
 bool pal_socket_addrs(pal_socket s, struct pal_addr *local, struct pal_addr *remote); /* either may be NULL */
 /* Let the peer send so much ahead from now on, and the system go on from there. A hint; it is memory that a peer can fill. */
 void pal_socket_recv_ahead(pal_socket s, uint32_t bytes);
+/* How much more than what has its place already a receive should ask for, to be copied later, so that it saves calls: next to
+ * nothing where a call is cheap. At least 64 bytes. */
+uint32_t pal_socket_read_along(void);
 uint32_t pal_socket_segment_bytes(pal_socket s); /* what TCP puts in one segment; 0 = unknown */
 /* Does TCP of this system itself give up a peer that acknowledges and takes nothing (dead_peer_ms)? Else its user has to. */
 bool pal_socket_gives_up_full_peers(void);
