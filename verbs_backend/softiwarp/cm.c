@@ -12,6 +12,8 @@
 #define TICK_FIRST_NS   1000000u /* after the first wake-up in vain */
 #define TICK_MOST_NS    8000000u
 #define ACCEPT_RETRY_NS 100000000u
+#define STAY_BYTES      65536u
+#define STAY_VAIN       8u
 
 /* ---- event queue ---- */
 
@@ -266,8 +268,22 @@ static bool are_cqs_attended(struct vb_cm *cm)
     return are;
 }
 
-/* backstop.lock held. Returns how many QPs of those that had something nobody attends to; *attended: the others. */
-static unsigned drive_ready(struct si_backstop *b, unsigned *attended)
+/* backstop.lock and qp.lock held. Nobody else attends to it and much came at once, so more is on its way. Asking a few times more
+ * costs less than going to sleep and being woken, whatever a call costs, since that is calls too; and while we sleep TCP's queue
+ * grows, and what has lain there has left the caches. It ends when somebody wants the lock (si_qp_lock()), and after a tick at the
+ * latest: so long others wait for this thread anyway. Our choice. */
+static void stay(struct vb_qp *qp, uint64_t received_before)
+{
+    if (qp->rx.received - received_before < STAY_BYTES)
+        return;
+    const uint64_t until_ns = pal_now_ns() + TICK_MOST_NS;
+    for (unsigned vain = 0; vain < STAY_VAIN && !pal_load_relaxed(&qp->wanted) && pal_now_ns() < until_ns;)
+        vain = si_qp_progress(qp) ? 0 : vain + 1;
+}
+
+/* backstop.lock held. Returns how many QPs of those that had something nobody attends to; *attended: the others. may_stay: by the
+ * thread of the cm, and not by one that polls for its own sake. */
+static unsigned drive_ready(struct si_backstop *b, bool may_stay, unsigned *attended)
 {
     struct pal_ready ready[16];
     unsigned alone = 0;
@@ -276,12 +292,14 @@ static unsigned drive_ready(struct si_backstop *b, unsigned *attended)
     for (unsigned i = 0; i < n; i++) {
         struct vb_qp *qp = ready[i].tag;
         pal_mutex_lock(&qp->lock);
+        const uint64_t received = qp->rx.received;
         (void)si_qp_progress(qp);
+        const bool is_alone = !is_attended(qp);
+        if (may_stay && is_alone && n == 1)
+            stay(qp, received);
         si_qp_settle(qp, SI_AT_BACKSTOP, ready[i].what);
-        if (is_attended(qp))
-            ++*attended;
-        else
-            alone++;
+        alone += is_alone;
+        *attended += !is_alone;
         pal_mutex_unlock(&qp->lock);
     }
     return alone;
@@ -315,7 +333,7 @@ static void backstop_run(struct vb_cm *cm)
         pal_mutex_unlock(&b->lock);
         return;
     }
-    const unsigned alone = drive_ready(b, &attended);
+    const unsigned alone = drive_ready(b, true, &attended);
     const bool is_attended_to = are_cqs_attended(cm) || attended;
     if (b->is_ticking) {
         if (alone ||
@@ -345,7 +363,7 @@ void si_backstops_look(struct vb_backend *be)
         return;
     for (struct vb_cm *cm = be->cms; cm; cm = cm->next_of_backend)
         if (pal_mutex_trylock(&cm->backstop.lock)) {
-            (void)drive_ready(&cm->backstop, &attended);
+            (void)drive_ready(&cm->backstop, false, &attended);
             if (!cm->backstop.is_ticking) /* somebody polls: what he does not find himself, he finds here */
                 start_ticking(&cm->backstop);
             pal_mutex_unlock(&cm->backstop.lock);

@@ -180,13 +180,16 @@ void si_cq_forget(struct vb_qp *qp)
 
 /* ---- progress; poll_lock held ---- */
 
-static bool drive(struct vb_qp *qp)
+/* In this order: of several QPs the greatest counts. RESTS: it was not asked. */
+enum found { FOUND_RESTS, FOUND_NOTHING, FOUND_SOME };
+
+static enum found drive(struct vb_qp *qp)
 {
     if (!pal_mutex_trylock(&qp->lock)) /* somebody posts to it, or drives it, right now */
-        return true;
-    const bool moved = si_qp_progress(qp);
+        return FOUND_SOME;
+    const enum found found = si_qp_rests(qp) ? FOUND_RESTS : si_qp_progress(qp) ? FOUND_SOME : FOUND_NOTHING;
     pal_mutex_unlock(&qp->lock);
-    return moved;
+    return found;
 }
 
 static unsigned copy_active(struct vb_cq *cq, struct vb_qp *out[SI_ACTIVE])
@@ -199,7 +202,7 @@ static unsigned copy_active(struct vb_cq *cq, struct vb_qp *out[SI_ACTIVE])
 
 static bool sync_one(struct vb_cq *cq, struct vb_qp *qp)
 {
-    pal_mutex_lock(&qp->lock);
+    si_qp_lock(qp);
     const bool is_known = si_qp_sync(qp, where(qp, cq));
     pal_mutex_unlock(&qp->lock);
     return is_known;
@@ -226,7 +229,7 @@ static bool look(struct vb_cq *cq)
     const unsigned n = pal_poller_poll(cq->poller, ready, 16);
     for (unsigned i = 0; i < n; i++) {
         struct vb_qp *qp = ready[i].tag;
-        pal_mutex_lock(&qp->lock);
+        si_qp_lock(qp);
         const bool did = si_qp_progress(qp);
         si_qp_settle(qp, where(qp, cq), ready[i].what);
         pal_mutex_unlock(&qp->lock);
@@ -240,31 +243,36 @@ static bool look(struct vb_cq *cq)
     return moved;
 }
 
-/* False: nothing moved. */
-static bool drive_all(struct vb_cq *cq, struct vb_qp *active[SI_ACTIVE], unsigned n)
+static enum found drive_all(struct vb_cq *cq, struct vb_qp *active[SI_ACTIVE], unsigned n)
 {
-    bool moved = false;
+    enum found most = n ? FOUND_RESTS : FOUND_NOTHING;
     for (unsigned i = 0; i < n; i++) {
-        if (drive(active[i])) {
-            moved = true;
+        const enum found found = drive(active[i]);
+        if (found == FOUND_SOME) {
             active[i]->idle_polls[where(active[i], cq)] = 0;
-        } else if (++active[i]->idle_polls[where(active[i], cq)] > IDLE_POLLS && n > 1) {
+        } else if (found == FOUND_NOTHING && ++active[i]->idle_polls[where(active[i], cq)] > IDLE_POLLS &&
+                   n > 1) {
             if (sync_one(cq, active[i]))
                 deactivate(cq, active[i]);
         }
+        if (found > most)
+            most = found;
     }
-    return moved;
+    return most;
 }
 
-static bool progress(struct vb_cq *cq)
+/* A poll that asked nobody is not counted: what is due after so many polls in vain is due after so many calls to TCP. */
+static enum found progress(struct vb_cq *cq)
 {
     struct vb_qp *active[SI_ACTIVE];
     const unsigned n = copy_active(cq, active);
-    bool moved = drive_all(cq, active, n);
-    cq->idle = moved ? 0 : cq->idle + 1;
-    if ((!moved && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1)
-        moved |= look(cq);
-    return moved;
+    const enum found found = drive_all(cq, active, n);
+    if (found == FOUND_RESTS)
+        return found;
+    cq->idle = found == FOUND_SOME ? 0 : cq->idle + 1;
+    if (((found == FOUND_NOTHING && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) && look(cq))
+        return FOUND_SOME;
+    return found;
 }
 
 /* Tells backstops that somebody takes care. Two at a time may count as one: that it changed is what counts. */
@@ -284,8 +292,7 @@ unsigned si_cq_poll(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
         pal_mutex_unlock(&cq->poll_lock);
         return take(cq, wc, max);
     }
-    const bool moved = progress(cq);
-    const bool is_idle = !moved && cq->idle % BACKSTOP_EVERY == BACKSTOP_EVERY - 1;
+    const bool is_idle = progress(cq) == FOUND_NOTHING && cq->idle % BACKSTOP_EVERY == BACKSTOP_EVERY - 1;
     pal_mutex_unlock(&cq->poll_lock);
     if (is_idle)
         si_backstops_look(cq->be);
@@ -324,7 +331,7 @@ static void look_awake(struct vb_cq *cq)
     struct vb_qp *active[SI_ACTIVE];
     const unsigned n = copy_active(cq, active);
     const bool is_due = ++cq->acks % LOOK_EVERY == 0; /* the others, whatever the one has */
-    if (n != 1 || !drive_all(cq, active, n) || is_due)
+    if (n != 1 || drive_all(cq, active, n) != FOUND_SOME || is_due)
         (void)look(cq);
 }
 

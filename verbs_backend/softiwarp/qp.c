@@ -81,7 +81,7 @@ void si_qp_destroy(struct vb_qp *qp)
     struct vb_cm *cm = conn ? conn->cm : NULL;
     if (cm)
         pal_mutex_lock(&cm->lock);
-    pal_mutex_lock(&qp->lock);
+    si_qp_lock(qp);
     si_qp_stop_locked(qp);
     if (conn)
         conn->qp = NULL;
@@ -244,7 +244,7 @@ void si_qp_stop_locked(struct vb_qp *qp)
 
 void si_qp_stop(struct vb_qp *qp)
 {
-    pal_mutex_lock(&qp->lock);
+    si_qp_lock(qp);
     si_qp_stop_locked(
         qp); /* a stopped QP flushes what is posted at once, so there is nothing more to do then */
     pal_mutex_unlock(&qp->lock);
@@ -311,13 +311,31 @@ void si_qp_settle(struct vb_qp *qp, enum si_where at, unsigned ready)
     si_conn_signal(qp->conn, SI_SIG_PEER_LEFT);
 }
 
+#define REST_FACTOR  4u
+#define REST_MOST_NS 200000u
+
 bool si_qp_progress(struct vb_qp *qp)
 {
     if (qp->state != SI_QP_RTS)
         return false;
+    const uint64_t began_ns = qp->tx.is_blocked ? pal_now_ns() : 0;
     const bool came = si_rx_run(qp);
     const bool went = qp->state == SI_QP_RTS && si_tx_run(qp);
+    qp->rests_until_ns = 0;
+    if (began_ns && !came && !went) {
+        const uint64_t now_ns = pal_now_ns(), rest_ns = REST_FACTOR * (now_ns - began_ns);
+        qp->rests_until_ns = now_ns + (rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS);
+    }
     return came || went;
+}
+
+/* TCP is full and nothing comes: who polls need not ask each time. The peer has much to read before there is room, and where
+ * a call to TCP is dear the questions are in its way: under Wine each is two messages to the one server of all programs, and the
+ * peer's reads are others. So a fifth of the time goes into asking, whatever a call costs; the rest is short beside the time that
+ * a full buffer lasts. A poller that says "ready" and the backstop do not care: they ask. Our choice. */
+bool si_qp_rests(const struct vb_qp *qp)
+{
+    return qp->tx.is_blocked && qp->rests_until_ns && pal_now_ns() < qp->rests_until_ns;
 }
 
 /* One FPDU per TCP segment (RFC 5044 5.1): for adapters that look for frames at the start of segments. */
@@ -476,7 +494,7 @@ vb_status_t si_post_send(struct vb_qp *qp, const struct vb_send_wr *wr, const st
 {
     vb_status_t st = VB_OK;
     struct si_queue *q = &qp->sq;
-    pal_mutex_lock(&qp->lock);
+    si_qp_lock(qp);
     while (wr) {
         if (qp->state == SI_QP_RESET || qp->state == SI_QP_INIT)
             st = VB_E_STATE;
@@ -505,7 +523,7 @@ vb_status_t si_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr, const st
 {
     vb_status_t st = VB_OK;
     struct si_queue *q = &qp->rq;
-    pal_mutex_lock(&qp->lock);
+    si_qp_lock(qp);
     while (wr) {
         uint64_t bytes = 0;
         if (qp->state == SI_QP_RESET)

@@ -291,6 +291,7 @@ struct vb_qp {
     void *context;
     uint32_t number;
     struct pal_mutex lock; /* guards the rest */
+    pal_atomic_u32 wanted; /* threads that wait for it in si_qp_lock() */
     enum si_qp_state state;
     struct vb_conn *conn; /* written under link_lock, cm.lock and lock */
     pal_socket sock;      /* PAL_SOCKET_NONE when not attached */
@@ -304,7 +305,8 @@ struct vb_qp {
     bool with_crc, may_send;
     bool holds_receives; /* ended in order: receives are flushed by the stop */
     bool skips_send; /* the first FPDU may be a Send that only says "ready" (RFC 6581) and takes no receive */
-    uint32_t seen_activity; /* of its CQs, by the backstop */
+    uint32_t seen_activity;  /* of its CQs, by the backstop */
+    uint64_t rests_until_ns; /* 0: does not; see si_qp_rests() */
     uint32_t max_reads_out, max_reads_in;
     uint32_t payload_max; /* of one FPDU */
     struct si_queue sq, rq;
@@ -491,10 +493,22 @@ void si_cq_push(struct vb_cq *cq, struct vb_qp *qp, bool is_recv, uint64_t seq, 
 void si_cq_forget(struct vb_qp *qp);   /* no locks: out of active sets and rings, for the destroy */
 void si_cq_activate(struct vb_qp *qp); /* qp.lock: look at it on the next polls, if there is room */
 
+/* For who must not wait until the backstop has nothing more to do. A thread that comes to wait after the backstop looked is seen at
+ * its next look, one call to TCP or a few later. */
+static inline void si_qp_lock(struct vb_qp *qp)
+{
+    if (pal_mutex_trylock(&qp->lock))
+        return;
+    pal_add_relaxed(&qp->wanted, 1);
+    pal_mutex_lock(&qp->lock);
+    pal_sub_acq_rel(&qp->wanted, 1);
+}
+
 /* ---- qp.c; all under qp.lock unless they say otherwise */
 void si_qp_complete(struct vb_qp *qp); /* report what is done, in order */
 void si_recv_done(struct vb_qp *qp, vb_status_t st, uint32_t bytes);
-bool si_qp_progress(struct vb_qp *qp); /* receive and send what can be; true: something moved */
+bool si_qp_progress(struct vb_qp *qp);    /* receive and send what can be; true: something moved */
+bool si_qp_rests(const struct vb_qp *qp); /* not worth asking just now, for who polls */
 /* The end of a QP: the request `seq` (SI_FIRST: the first that is not done, SI_NONE: no request) fails with `cause`,
  * the rest is flushed, the socket goes back to the connection. */
 #define SI_FIRST UINT64_MAX
