@@ -17,8 +17,9 @@ usage: wsdbench compare [OPTION]...   (scripts/bench.sh --compare [OPTION]... do
   --softiwarp     no device: user-mode iWARP on this machine beside TCP, with the targets for that; --addr is 127.0.0.1
                   unless given
   --windows       as --softiwarp, with the wsdbench.exe that $WSDBENCH names, under Wine (scripts/bench.sh --windows)
-  --pin A,B       softiwarp: all clients on processor A, all servers on B (default: two that are no siblings of one core,
-                  where there are such); none: where the system puts them, which is noise: see bench/README.md
+  --pin A,B       softiwarp: all clients on processor A, all servers on B, and there the Wine server (default: two that are
+                  no siblings of one core, where there are such); none: where the system puts them, which is noise: see
+                  bench/README.md
   --check         exit 1 when a target of bench/targets.tsv is missed
   --quick         one round, few iterations, no sweep over sizes: a smoke test, figures are rough
   --rounds N      alternating rounds (5)
@@ -117,6 +118,8 @@ choose_place() {
     [[ $place != windows ]] || wsdbench=("$SELF/windows/wine.sh" "$WSDBENCH")
     pin=${pin:-$(two_processors)}
     [[ $pin == none ]] || everywhere+=(--pin "$pin")
+    # Beside whom the Wine server runs decides who waits for it: 15 us of a ping-pong, by chance, and not the same for all layers.
+    [[ $place != windows || $pin == none ]] || export WSD_WINE_CPU=${pin#*,}
 }
 
 fail() {

@@ -15,6 +15,7 @@ The server stays for 20 s after its last program, for the next one. Environment:
   WSD_WINE_SECONDS  time for the program and all it starts, 280 by default
   WSD_WINE_LAST     on: end the Wine server afterwards, and with it what it has kept of processes that were killed;
                     nothing else may run in the prefix
+  WSD_WINE_CPU      processor that the Wine server is to stay on while the program runs, for measuring; else any
   WSD_WINE_PREFIX   the Wine prefix, build/windows/wine by default, wine32 for a program of 32 bits; made when it is not
                     there (about 5 s, 700 MB)
 A program of 32 bits needs the package wine32 of i386: dpkg --add-architecture i386, apt-get update, apt-get install wine32:i386
@@ -112,11 +113,19 @@ trap 'end_deadline_group; rm -rf "$output"; exit 143' TERM INT HUP
 trap 'rm -rf "$output"' EXIT
 status=0
 
+# pin_server PID CPU - CPU may be empty: to where we ourselves may run, since the run before may have pinned it.
+pin_server() {
+    local cpu=$2
+    [[ -n $cpu ]] || cpu=$(taskset -cp $$ | sed 's/.*: //')
+    taskset -cp "$cpu" "$1" >/dev/null 2>&1 || say "wine.sh: the Wine server does not go to processor $cpu"
+}
+
 # run_program PROGRAM.EXE [ARGUMENT]... - its status is in $status. False: without its server what it did proves nothing.
 run_program() {
     local served_by readers
     make_ready
     served_by=$(server_pid) || die "the Wine server died at once"
+    pin_server "$served_by" "${WSD_WINE_CPU:-}"
     : >"$output/1" 2>"$output/2"
     status=0
     start_with_deadline "${WSD_WINE_SECONDS:-280}" "$wine" "$@" >"$output/1" 2>"$output/2"
