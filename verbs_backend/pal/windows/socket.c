@@ -337,7 +337,7 @@ void pal_socket_recv_ahead(pal_socket s, uint32_t bytes)
 
 /* Windows: a call is one to the kernel, as elsewhere. Wine (its ntdll.dll says so): a receive on an accepted socket is three
  * messages to the server that all programs share (which descriptor, may I, what came of it), with the descriptor passed each
- * time; 64 KiB are copied in less. Measured: bench/README.md, "On Windows". */
+ * time; 64 KiB are copied in less. Measured: README.md, "Measured". */
 uint32_t pal_socket_read_along(void)
 {
     const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
