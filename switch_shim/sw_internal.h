@@ -104,6 +104,14 @@ struct sw_provider {
 };
 
 bool sw_load_init(void);
+/* Where a sentence on failure goes; text may be NULL. sw_reason_fail() returns `code`. */
+struct sw_reason {
+    char *text;
+    size_t bytes;
+};
+int sw_reason_fail(const struct sw_reason *why, int code, const char *format, ...) PAL_PRINTF(3, 4);
+/* 0; WSAEINVALIDPROCTABLE: a slot is empty. */
+int sw_check_procs(const char *path, const WSPPROC_TABLE *procs, const struct sw_reason *why);
 struct sw_provider *sw_provider_slot(unsigned index);
 static inline enum sw_phase sw_phase_of(const struct sw_provider *p)
 {

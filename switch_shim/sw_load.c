@@ -80,13 +80,7 @@ static void fill_tcpip_info(WSAPROTOCOL_INFOW *info, DWORD catalog_entry_id)
     memcpy(info->szProtocol, name, sizeof(name));
 }
 
-struct reason {
-    char *text;
-    size_t bytes;
-};
-
-static int fail(const struct reason *why, int code, const char *format, ...) PAL_PRINTF(3, 4);
-static int fail(const struct reason *why, int code, const char *format, ...)
+int sw_reason_fail(const struct sw_reason *why, int code, const char *format, ...)
 {
     va_list arguments;
 
@@ -149,19 +143,19 @@ static char *resolve_path(const char *path)
 
 /* --- contract 8.1, step by step --- */
 
-static int check_table(struct sw_provider *p, const struct reason *why)
+int sw_check_procs(const char *path, const WSPPROC_TABLE *procs, const struct sw_reason *why)
 {
-    pal_dll_fn slots[sizeof(p->procs) / sizeof(pal_dll_fn)];
+    pal_dll_fn slots[sizeof(*procs) / sizeof(pal_dll_fn)];
 
-    memcpy(slots, &p->procs, sizeof(p->procs));
+    memcpy(slots, procs, sizeof(*procs));
     for (unsigned i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
         if (slots[i] == NULL)
-            return fail(why, WSAEINVALIDPROCTABLE, "%s left slot %u of the procedure table empty", p->path,
-                        i);
+            return sw_reason_fail(why, WSAEINVALIDPROCTABLE, "%s left slot %u of the procedure table empty",
+                                  path, i);
     return 0;
 }
 
-static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct reason *why)
+static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct sw_reason *why)
 {
     static const struct {
         const char *name;
@@ -192,12 +186,13 @@ static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct reason
                 found[i] = NULL;
                 continue;
             }
-            return fail(why, WSAEINVALIDPROVIDER, "%s refused the extension %s with %s%s", p->path,
-                        wanted[i].name, sw_error_name(error),
-                        wanted[i].optional ? " instead of WSAEOPNOTSUPP" : "");
+            return sw_reason_fail(why, WSAEINVALIDPROVIDER, "%s refused the extension %s with %s%s", p->path,
+                                  wanted[i].name, sw_error_name(error),
+                                  wanted[i].optional ? " instead of WSAEOPNOTSUPP" : "");
         }
         if (found[i] == NULL)
-            return fail(why, WSAEINVALIDPROVIDER, "%s gave a NULL pointer for %s", p->path, wanted[i].name);
+            return sw_reason_fail(why, WSAEINVALIDPROVIDER, "%s gave a NULL pointer for %s", p->path,
+                                  wanted[i].name);
         if (bytes != sizeof(found[i]))
             sw_violation(p, "WSPIoctl: %u bytes returned for the pointer to %s", (unsigned)bytes,
                          wanted[i].name);
@@ -207,7 +202,7 @@ static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct reason
 }
 
 /* Steps 4 to 7: everything that needs a socket. */
-static int ask_with_socket(struct sw_provider *p, const struct reason *why)
+static int ask_with_socket(struct sw_provider *p, const struct sw_reason *why)
 {
     WSAPROTOCOL_INFOW info = p->info;
     SOCKET descriptor;
@@ -216,11 +211,11 @@ static int ask_with_socket(struct sw_provider *p, const struct reason *why)
     int result = sw_raw_socket(p, &info, &descriptor, &handle);
 
     if (result != 0)
-        return fail(why, result, "%s: WSPSocket failed with %s", p->path, sw_error_name(result));
+        return sw_reason_fail(why, result, "%s: WSPSocket failed with %s", p->path, sw_error_name(result));
     result = sw_route_query(p, descriptor);
     if (result != 0)
-        result = fail(why, WSAEINVALIDPROVIDER, "%s: SIO_ADDRESS_LIST_QUERY failed with %s", p->path,
-                      sw_error_name(result));
+        result = sw_reason_fail(why, WSAEINVALIDPROVIDER, "%s: SIO_ADDRESS_LIST_QUERY failed with %s",
+                                p->path, sw_error_name(result));
     else
         result = fetch_extensions(p, descriptor, why);
     if (p->procs.lpWSPCloseSocket(descriptor, &error) == SOCKET_ERROR) /* Q3: we close it */
@@ -228,7 +223,7 @@ static int ask_with_socket(struct sw_provider *p, const struct reason *why)
     return result;
 }
 
-static int start(struct sw_provider *p, const struct reason *why)
+static int start(struct sw_provider *p, const struct sw_reason *why)
 {
     WSAPROTOCOL_INFOW info;
     WSPUPCALLTABLEEX upcalls;
@@ -238,11 +233,11 @@ static int start(struct sw_provider *p, const struct reason *why)
 
     p->dll = pal_dll_open(p->path, dll_why, sizeof(dll_why));
     if (p->dll == NULL)
-        return fail(why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s%s", p->path, dll_why,
-                    strcmp(p->path, sw_os_provider_file()) == 0 ? NOWHERE : "");
+        return sw_reason_fail(why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s%s", p->path, dll_why,
+                              strcmp(p->path, sw_os_provider_file()) == 0 ? NOWHERE : "");
     p->startup = (LPWSPSTARTUPEX)pal_dll_symbol(p->dll, "WSPStartupEx");
     if (p->startup == NULL) {
-        result = fail(why, WSAEPROVIDERFAILEDINIT, "%s does not export WSPStartupEx", p->path);
+        result = sw_reason_fail(why, WSAEPROVIDERFAILEDINIT, "%s does not export WSPStartupEx", p->path);
         goto err_dll;
     }
     fill_tcpip_info(&p->info, p->config.catalog_entry_id);
@@ -257,13 +252,13 @@ static int start(struct sw_provider *p, const struct reason *why)
     memset(&info, 0, sizeof(info));
     memset(&upcalls, 0, sizeof(upcalls));
     if (result != 0) {
-        fail(why, result, "%s: WSPStartupEx failed with %s", p->path, sw_error_name(result));
+        sw_reason_fail(why, result, "%s: WSPStartupEx failed with %s", p->path, sw_error_name(result));
         goto err_dll;
     }
-    result = check_table(p, why);
+    result = sw_check_procs(p->path, &p->procs, why);
     if (result == 0 && p->data.wVersion != 0x0202)
-        result = fail(why, WSAVERNOTSUPPORTED, "%s speaks version %u.%u, not 2.2", p->path,
-                      p->data.wVersion & 0xFFu, p->data.wVersion >> 8);
+        result = sw_reason_fail(why, WSAVERNOTSUPPORTED, "%s speaks version %u.%u, not 2.2", p->path,
+                                p->data.wVersion & 0xFFu, p->data.wVersion >> 8);
     if (result == 0)
         result = ask_with_socket(p, why);
     if (result == 0)
@@ -367,7 +362,7 @@ static struct sw_provider *claim_locked(const char *path)
 int sw_load(const char *path, const struct sw_config *config, struct sw_provider **out, char *why,
             size_t why_bytes)
 {
-    const struct reason reason = {why, why_bytes};
+    const struct sw_reason reason = {why, why_bytes};
     struct sw_provider *p;
     char *resolved;
     int result;
@@ -376,14 +371,14 @@ int sw_load(const char *path, const struct sw_config *config, struct sw_provider
         why[0] = '\0';
     resolved = sw_global_init() ? resolve_path(path) : NULL;
     if (resolved == NULL)
-        return fail(&reason, WSA_NOT_ENOUGH_MEMORY, "out of memory");
+        return sw_reason_fail(&reason, WSA_NOT_ENOUGH_MEMORY, "out of memory");
 
     pal_mutex_lock(&load_lock);
     p = claim_locked(resolved);
     if (p == NULL) {
         pal_mutex_unlock(&load_lock);
         free(resolved);
-        return fail(&reason, WSAEPROCLIM, "%d providers are loaded already", SW_PROVIDERS_MAX);
+        return sw_reason_fail(&reason, WSAEPROCLIM, "%d providers are loaded already", SW_PROVIDERS_MAX);
     }
     if (sw_phase_of(p) == SW_PHASE_RUNNING) {
         p->load_count++;

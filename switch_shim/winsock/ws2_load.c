@@ -2,8 +2,6 @@
  * Source: contract 10.1 (WSPStartup, WSPCleanup), 3.3. */
 #include "ws2_internal.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,24 +42,6 @@ bool ws2_is_provider(const void *owner)
     return false;
 }
 
-struct reason {
-    char *text;
-    size_t bytes;
-};
-
-static int fail(const struct reason *why, int code, const char *format, ...) PAL_PRINTF(3, 4);
-static int fail(const struct reason *why, int code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (why->text != NULL && why->bytes > 0)
-        /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): false alarm of clang 14 */
-        vsnprintf(why->text, why->bytes, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
 static struct ws2_provider *claim(void)
 {
     struct ws2_provider *p = NULL;
@@ -95,24 +75,19 @@ static void give_back(struct ws2_provider *p, bool may_unload)
     set_phase(p, WS2_PHASE_FREE);
 }
 
-static int check_table(struct ws2_provider *p, const struct reason *why)
+static int check_answer(const struct ws2_provider *p, const struct sw_reason *why)
 {
-    pal_dll_fn slots[sizeof(p->procs) / sizeof(pal_dll_fn)];
+    int result = sw_check_procs(p->path, &p->procs, why);
 
-    memcpy(slots, &p->procs, sizeof(p->procs));
-    for (unsigned i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
-        if (slots[i] == NULL)
-            return fail(why, WSAEINVALIDPROCTABLE, "%s left slot %u of the procedure table empty", p->path,
-                        i);
-    if (p->data.wVersion != 0x0202)
-        return fail(why, WSAVERNOTSUPPORTED, "%s speaks version %u.%u, not 2.2", p->path,
-                    p->data.wVersion & 0xFFu, p->data.wVersion >> 8);
-    return 0;
+    if (result == 0 && p->data.wVersion != 0x0202)
+        return sw_reason_fail(why, WSAVERNOTSUPPORTED, "%s speaks version %u.%u, not 2.2", p->path,
+                              p->data.wVersion & 0xFFu, p->data.wVersion >> 8);
+    return result;
 }
 
 /* p is claimed, path and dll are set. On failure the slot is free again. */
 static int start(struct ws2_provider *p, LPWSPSTARTUP startup, ws2_set_complete_upcall_fn set_complete_upcall,
-                 const struct reason *why)
+                 const struct sw_reason *why)
 {
     WSAPROTOCOL_INFOW info;
     INT error = 0;
@@ -129,11 +104,11 @@ static int start(struct ws2_provider *p, LPWSPSTARTUP startup, ws2_set_complete_
     result = startup(0x0202, &p->data, &info, *ws2_upcall_table(), &p->procs);
     memset(&info, 0, sizeof(info)); /* valid during the call only: who kept the pointer finds out */
     if (result != 0) {
-        fail(why, result, "%s: WSPStartup failed with %s", p->path, sw_error_name(result));
+        sw_reason_fail(why, result, "%s: WSPStartup failed with %s", p->path, sw_error_name(result));
         give_back(p, true);
         return result;
     }
-    result = check_table(p, why);
+    result = check_answer(p, why);
     if (result == 0) {
         set_phase(p, WS2_PHASE_RUNNING);
         return 0;
@@ -146,17 +121,18 @@ static int start(struct ws2_provider *p, LPWSPSTARTUP startup, ws2_set_complete_
     return result;
 }
 
-static struct ws2_provider *prepare(char *path, const struct reason *why, int *result)
+static struct ws2_provider *prepare(char *path, const struct sw_reason *why, int *result)
 {
     struct ws2_provider *p;
 
     if (path == NULL) {
-        *result = fail(why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
+        *result = sw_reason_fail(why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
         return NULL;
     }
     p = claim();
     if (p == NULL) {
-        *result = fail(why, WSAEPROCLIM, "%s: %u providers are running already", path, WS2_PROVIDERS_MAX);
+        *result = sw_reason_fail(why, WSAEPROCLIM, "%s: %u providers are running already", path,
+                                 WS2_PROVIDERS_MAX);
         free(path);
         return NULL;
     }
@@ -166,7 +142,7 @@ static struct ws2_provider *prepare(char *path, const struct reason *why, int *r
 
 int ws2_load(const char *path, struct ws2_provider **out, char *why_text, size_t why_bytes)
 {
-    const struct reason why = {why_text, why_bytes};
+    const struct sw_reason why = {why_text, why_bytes};
     struct ws2_provider *p;
     ws2_set_complete_upcall_fn set_complete_upcall;
     LPWSPSTARTUP startup;
@@ -174,20 +150,20 @@ int ws2_load(const char *path, struct ws2_provider **out, char *why_text, size_t
     int result;
 
     if (!init())
-        return fail(&why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
+        return sw_reason_fail(&why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
     p = prepare(path != NULL ? strdup(path) : sw_find_library("switch_shim", sw_os_switch_file()), &why,
                 &result);
     if (p == NULL)
         return result;
     p->dll = pal_dll_open(p->path, dll_why, sizeof(dll_why));
     if (p->dll == NULL) {
-        result = fail(&why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s", p->path, dll_why);
+        result = sw_reason_fail(&why, WSAEPROVIDERFAILEDINIT, "cannot load %s: %s", p->path, dll_why);
         give_back(p, true);
         return result;
     }
     startup = (LPWSPSTARTUP)pal_dll_symbol(p->dll, "WSPStartup");
     if (startup == NULL) {
-        result = fail(&why, WSAEPROVIDERFAILEDINIT, "%s does not export WSPStartup", p->path);
+        result = sw_reason_fail(&why, WSAEPROVIDERFAILEDINIT, "%s does not export WSPStartup", p->path);
         give_back(p, true);
         return result;
     }
@@ -202,12 +178,12 @@ int ws2_load(const char *path, struct ws2_provider **out, char *why_text, size_t
 int ws2_start(LPWSPSTARTUP startup, ws2_set_complete_upcall_fn set_complete_upcall, struct ws2_provider **out,
               char *why_text, size_t why_bytes)
 {
-    const struct reason why = {why_text, why_bytes};
+    const struct sw_reason why = {why_text, why_bytes};
     struct ws2_provider *p;
     int result;
 
     if (!init())
-        return fail(&why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
+        return sw_reason_fail(&why, WSA_NOT_ENOUGH_MEMORY, "out of memory");
     p = prepare(strdup("the program's own switch"), &why, &result);
     if (p == NULL)
         return result;

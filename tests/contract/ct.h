@@ -28,6 +28,8 @@
 #include "pal/thread.h"
 #include "pal/time.h"
 #include "prov_loop.h"
+#include "suite/second_process.h"
+#include "suite/suite.h"
 #include "sw/switch.h"
 
 /* ---- environment: one per process ---------------------------------------------------------------------- */
@@ -70,13 +72,13 @@ void ct_env_hold_module(void);
 
 /* ---- checks -------------------------------------------------------------------------------------------- */
 
-#define ct_ok(call)              ct_check_((call), 0, #call, __FILE__, __LINE__)
-#define ct_fails(expected, call) ct_check_((call), (expected), #call, __FILE__, __LINE__)
+#define ct_ok(call)              suite_check((call), 0, #call, __FILE__, __LINE__)
+#define ct_fails(expected, call) suite_check((call), (expected), #call, __FILE__, __LINE__)
 /* The value is one of the listed Winsock codes: ct_one_of(error, WSAEINVAL, WSAEFAULT). */
 #define ct_one_of(value, ...)                                                                                \
-    ct_one_of_((value), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int),        \
-               #value, __FILE__, __LINE__)
-#define ct_fail(...) ct_fail_(__FILE__, __LINE__, __VA_ARGS__)
+    suite_one_of((value), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int),      \
+                 #value, __FILE__, __LINE__)
+#define ct_fail(...) suite_fail(__FILE__, __LINE__, __VA_ARGS__)
 /* Ends the test as skipped, with the reason on standard output. */
 #define ct_skip(...)                                                                                         \
     do {                                                                                                     \
@@ -115,20 +117,15 @@ void ct_env_hold_module(void);
             ct_skip("the Wine server may keep sockets of a process that was killed: nobody is told");        \
     } while (0)
 
-void ct_check_(int got, int expected, const char *what, const char *file, int line);
-void ct_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line);
-void ct_fail_(const char *file, int line, const char *format, ...) PAL_PRINTF(3, 4) __attribute__((noreturn));
-
 /* Wait until `condition` holds or the deadline passed; true when it holds. Yields in between. */
 #define ct_until(condition)                                                                                  \
     __extension__({                                                                                          \
         uint64_t ct_deadline_ = pal_now_ns() + (uint64_t)ct.wait_ms * 1000000u;                              \
         bool ct_holds_;                                                                                      \
         while (!(ct_holds_ = (condition)) && pal_now_ns() < ct_deadline_)                                    \
-            ct_relax();                                                                                      \
+            suite_relax();                                                                                   \
         ct_holds_;                                                                                           \
     })
-void ct_relax(void); /* between two looks: yields, after a while sleeps a millisecond */
 
 #define ct_needs_flow_control()                                                                              \
     do {                                                                                                     \
@@ -327,26 +324,16 @@ void ct_fault(const char *plan);
 
 struct ct_process {
     struct ct_process *next;
-    uint32_t pid;
-    int to, from; /* file descriptors */
-    bool is_alive;
-    char rest[1024];
-    size_t rest_bytes;
+    struct second_process second;
 };
 struct ct_process *ct_process_start(struct fixture *f);
 /* One that has accepted our connection; the first messages are through. mine: our end, with so many bytes; it has 65536. */
 struct ct_process *ct_process_connected(struct fixture *f, struct ct_end *mine, DWORD bytes);
-/* One command, one answer "ok ..." (returned without "ok "); fails the test on anything else. See
- * ct_role.c. */
-const char *ct_tell(struct ct_process *p, const char *format, ...) PAL_PRINTF(2, 3);
-/* The same without waiting for the answer; ct_answer() waits. */
-void ct_order(struct ct_process *p, const char *format, ...) PAL_PRINTF(2, 3);
-const char *ct_answer(struct ct_process *p);
+/* Commands: second_process_tell(&p->second, ...) and its like; what there are: ct_role.c. */
 void ct_kill(struct ct_process *p); /* SIGKILL and reap */
 void ct_stop(struct ct_process *p); /* SIGSTOP; it does not run any more when this returns */
 void ct_continue(struct ct_process *p);
-void ct_process_end(struct ct_process *p); /* politely; must exit with 0 */
-int ct_role_main(void);                    /* the second process */
+int ct_role_main(void); /* the second process */
 
 /* ---- raw connections below the provider ---------------------------------------------------------------- */
 

@@ -349,7 +349,7 @@ void mini_connect(struct fixture *f, struct mini *m, struct mini_pair *p)
     assert_int_equal(m->procs.lpWSPConnect(p->connector, (WSD_SOCKADDR *)&here, sizeof here, NULL, NULL, NULL,
                                            NULL, &error),
                      SOCKET_ERROR);
-    ct_check_(error, WSAEWOULDBLOCK, "WSPConnect", __FILE__, __LINE__);
+    suite_check(error, WSAEWOULDBLOCK, "WSPConnect", __FILE__, __LINE__);
     ct_ok(sw_event_wait(p->accept_event, ct.wait_ms));
     p->acceptor = p->there->lpWSPAccept(p->listener, NULL, NULL, ct_accept_all, 0, &error);
     if (p->acceptor == INVALID_SOCKET)

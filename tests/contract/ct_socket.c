@@ -231,7 +231,7 @@ DWORD ct_done_(const struct sw_companion *c, WSAOVERLAPPED *ov, int error, const
         print_error("%s did not complete: %s\n", what, sw_error_name(waited));
         _fail(file, line);
     }
-    ct_check_(got, error, what, file, line);
+    suite_check(got, error, what, file, line);
     return bytes;
 }
 
@@ -287,8 +287,8 @@ void ct_transfer_(struct ct_end *from, struct ct_end *to, DWORD bytes, enum sw_c
 
     ct_fill(from->tx, bytes, seed);
     memset(to->rx, 0, bytes);
-    ct_check_(ct_recv(to, 0, to->bytes, &in, how), 0, "receive", file, line);
-    ct_check_(ct_send(from, 0, bytes, &out, how), 0, "send", file, line);
+    suite_check(ct_recv(to, 0, to->bytes, &in, how), 0, "receive", file, line);
+    suite_check(ct_send(from, 0, bytes, &out, how), 0, "send", file, line);
     ct_done_(from->c, &out, 0, "send", file, line);
     DWORD got = ct_done_(to->c, &in, 0, "receive", file, line);
     if (got != bytes) {

@@ -368,30 +368,30 @@ static void a_connected_socket_goes_to_another_process_and_comes_back(void **sta
     struct ct_process *q = ct_process_start(f);
     ct_pair(f, &p, 4096);
     for (unsigned round = 0; round < 3; round++) {
-        DWORD value = move_out(p.a.c, q->pid);
-        ct_order(q, "adopt %u connector", (unsigned)value);
-        ct_answer(q);
-        ct_tell(q, "open 4096");
+        DWORD value = move_out(p.a.c, q->second.pid);
+        second_process_order(&q->second, "adopt %u connector", (unsigned)value);
+        second_process_answer(&q->second);
+        second_process_tell(&q->second, "open 4096");
         WSAOVERLAPPED in = {0}, out = {0};
         ct_ok(ct_recv(&p.b, 0, 4096, &in, SW_POLL));
-        ct_tell(q, "send 1000 %u", round);
+        second_process_tell(&q->second, "send 1000 %u", round);
         assert_int_equal(ct_done(p.b.c, &in, 0), 1000);
         assert_int_equal(ct_wrong_byte(p.b.rx, 1000, round), -1);
         ct_fill(p.b.tx, 700, round);
-        ct_tell(
-            q,
-            "ready"); /* the switch sends to a posted receive only; without flow control all depends on it */
+        /* the switch sends to a posted receive only; without flow control all depends on it */
+        second_process_tell(&q->second, "ready");
         ct_ok(ct_send(&p.b, 0, 700, &out, SW_POLL));
         ct_done(p.b.c, &out, 0);
-        ct_tell(q, "expect 700 %u", round);
-        value = (DWORD)strtoul(ct_tell(q, "duplicate %u", (unsigned)pal_process_id()), NULL, 10);
+        second_process_tell(&q->second, "expect 700 %u", round);
+        value = (DWORD)strtoul(second_process_tell(&q->second, "duplicate %u", (unsigned)pal_process_id()),
+                               NULL, 10);
         struct sw_companion *back = move_in(f, f->provider, value);
-        ct_tell(q, "close");
+        second_process_tell(&q->second, "close");
         ct_close(f, p.a.c);
         ct_end_init(f, &p.a, back, 4096);
         ct_pair_works(&p);
     }
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 static void a_listening_socket_goes_to_another_process_and_comes_back(void **state)
@@ -404,14 +404,15 @@ static void a_listening_socket_goes_to_another_process_and_comes_back(void **sta
     struct ct_process *q = ct_process_start(f);
     struct sw_listener *l = ct_listen(f, 5);
     WSD_SOCKADDR_IN at = l->local;
-    ct_ok(l->procs->lpWSPDuplicateSocket(l->descriptor, q->pid, &info, &error) == 0 ? 0 : error);
-    ct_tell(q, "take %u", (unsigned)info.dwProviderReserved);
+    ct_ok(l->procs->lpWSPDuplicateSocket(l->descriptor, q->second.pid, &info, &error) == 0 ? 0 : error);
+    second_process_tell(&q->second, "take %u", (unsigned)info.dwProviderReserved);
     struct sw_companion *a = NULL;
     ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &a, NULL));
     ct_adopt_companion(f, a);
-    ct_tell(q, "serve");
+    second_process_tell(&q->second, "serve");
     ct_finish_connect(a);
-    DWORD value = (DWORD)strtoul(ct_tell(q, "return %u", (unsigned)pal_process_id()), NULL, 10);
+    DWORD value = (DWORD)strtoul(second_process_tell(&q->second, "return %u", (unsigned)pal_process_id()),
+                                 NULL, 10);
     struct sw_companion *back = move_in(f, f->peer, value);
     WSAEVENT e = ct_event(f, true);
     assert_int_equal(back->procs->lpWSPEventSelect(back->descriptor, e, FD_ACCEPT, &error), 0);
@@ -422,7 +423,7 @@ static void a_listening_socket_goes_to_another_process_and_comes_back(void **sta
     assert_true(s != INVALID_SOCKET);
     ct_finish_connect(a);
     assert_int_equal(back->procs->lpWSPCloseSocket(s, &error), 0);
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 static void a_target_that_dies_before_it_takes_the_socket_resets_the_peer(void **state)
@@ -436,7 +437,7 @@ static void a_target_that_dies_before_it_takes_the_socket_resets_the_peer(void *
     struct ct_process *q = ct_process_start(f);
     ct_pair(f, &p, 4096);
     ct_ok(ct_recv(&p.b, 0, 64, &in, SW_NOTIFY));
-    move_out(p.a.c, q->pid);
+    move_out(p.a.c, q->second.pid);
     ct_kill(q);
     ct_done(p.b.c, &in, WSAECONNRESET);
 }
@@ -452,7 +453,7 @@ static void a_target_that_dies_with_the_socket_resets_the_peer(void **state)
     struct ct_process *q = ct_process_start(f);
     ct_pair(f, &p, 4096);
     ct_ok(ct_recv(&p.b, 0, 64, &in, SW_NOTIFY));
-    ct_tell(q, "adopt %u connector", (unsigned)move_out(p.a.c, q->pid));
+    second_process_tell(&q->second, "adopt %u connector", (unsigned)move_out(p.a.c, q->second.pid));
     ct_kill(q);
     ct_one_of(ct_outcome(p.b.c, &in), WSAECONNRESET, WSAECONNABORTED);
 }
@@ -466,13 +467,14 @@ static void the_socket_survives_its_source_process(void **state)
     ct_needs_processes();
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     struct ct_process *heir = ct_process_start(f);
-    ct_tell(heir, "adopt %s acceptor", ct_tell(q, "duplicate %u", (unsigned)heir->pid));
-    ct_tell(heir, "open 65536");
+    second_process_tell(&heir->second, "adopt %s acceptor",
+                        second_process_tell(&q->second, "duplicate %u", (unsigned)heir->second.pid));
+    second_process_tell(&heir->second, "open 65536");
     ct_kill(q);
     ct_ok(ct_recv(&mine, 0, 65536, &in, SW_POLL));
-    ct_tell(heir, "send 5000 1");
+    second_process_tell(&heir->second, "send 5000 1");
     assert_int_equal(ct_done(mine.c, &in, 0), 5000);
-    ct_process_end(heir);
+    second_process_end(&heir->second);
 }
 
 static const struct CMUnitTest duplicate_tests[] = {

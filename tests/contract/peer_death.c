@@ -111,7 +111,7 @@ static void a_killed_peer_fails_pending_receives(void **state)
     ct_needs_processes();
     ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
-    ct_tell(q, "receive 8");
+    second_process_tell(&q->second, "receive 8");
     for (int i = 0; i < 4; i++)
         ct_ok(ct_recv(&mine, 0, 64, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     ct_kill(q);
@@ -131,7 +131,7 @@ static void a_peer_killed_while_it_sends_fails_what_is_pending(void **state)
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
     for (int i = 0; i < 32; i++)
         ct_ok(ct_recv(&mine, 0, 65536, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
-    ct_tell(q, "flood");
+    second_process_tell(&q->second, "flood");
     assert_int_equal(ct_done(mine.c, &in[0], 0), 65536);
     ct_kill(q);
     for (int i = 1; i < 32; i++) {
@@ -162,7 +162,8 @@ static void a_peer_killed_under_our_sends_fails_them(void **state)
     if (ct.completes_early)
         ct_skip("sends do not wait for receives: they are over once they were handed on");
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
-    ct_tell(q, "receive 4"); /* four fit, the fifth waits for a receive that never comes */
+    second_process_tell(&q->second,
+                        "receive 4"); /* four fit, the fifth waits for a receive that never comes */
     WSAOVERLAPPED out[8] = {{0}};
     for (int i = 0; i < 8; i++)
         ct_ok(ct_send(&mine, 0, 1000, &out[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
@@ -189,7 +190,7 @@ static void a_peer_killed_during_transfers_ends_them(void **state)
         for (DWORD k = 0; k < d.length; k++)
             snprintf(hex + 2 * k, 3, "%02x", d.bytes[k]);
         ct_ok(ct_recv(&mine, 0, 64, &in, SW_NOTIFY));
-        ct_tell(q, "%s %s", verbs[i], hex);
+        second_process_tell(&q->second, "%s %s", verbs[i], hex);
         ct_fails(WSAETIMEDOUT, sw_wait(mine.c, &in, 300, NULL, NULL)); /* let it run */
         ct_kill(q);
         ct_one_of(ct_outcome(mine.c, &in), WSAECONNRESET, WSAECONNABORTED);
@@ -210,7 +211,7 @@ static void a_peer_killed_under_our_transfers_fails_them(void **state)
     if (POSIX_KILL_KEEPS_SOCKETS)
         ct_reload(f, "WSD_SOFTIWARP_DEAD_MS", "1000", NULL);
     struct ct_process *q = ct_process_connected(f, &mine, 65536);
-    const char *hex = ct_tell(q, "expose 65536");
+    const char *hex = second_process_tell(&q->second, "expose 65536");
     for (d.length = 0; sscanf(hex + 2 * d.length, "%2x", &byte) == 1; d.length++)
         d.bytes[d.length] = (BYTE)byte;
     WSAOVERLAPPED ov = {0};
@@ -235,7 +236,7 @@ static void a_peer_killed_with_its_request_in_our_queue_leaves_the_listener_work
     ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_start(f);
     struct sw_listener *l = ct_listen(f, 5);
-    ct_tell(q, "start %u", (unsigned)ntohs(l->local.sin_port));
+    second_process_tell(&q->second, "start %u", (unsigned)ntohs(l->local.sin_port));
     ct_ok(sw_event_wait(l->event, ct.wait_ms));
     ct_kill(q);
     int error = ct_accept(f, l, 2000, &b); /* withdrawn, or accepted and broken */
@@ -263,7 +264,7 @@ static void a_listener_killed_with_our_request_in_its_queue_lets_us_fall_back(vo
     ct_needs_processes();
     ct_reload(f, "WSD_CONNECT_TIMEOUT_MS", "5000", NULL);
     struct ct_process *q = ct_process_start(f);
-    unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
+    unsigned port = (unsigned)strtoul(second_process_tell(&q->second, "listen 5"), NULL, 10);
     WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
     ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &a, NULL));
     ct_adopt_companion(f, a);
@@ -281,11 +282,11 @@ static void a_peer_killed_right_after_accepting_resets_the_connection(void **sta
     ct_needs_processes();
     ct_needs_sockets_that_end_with_their_process();
     struct ct_process *q = ct_process_start(f);
-    unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
+    unsigned port = (unsigned)strtoul(second_process_tell(&q->second, "listen 5"), NULL, 10);
     WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
     ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &a, NULL));
     ct_adopt_companion(f, a);
-    ct_tell(q, "accept");
+    second_process_tell(&q->second, "accept");
     ct_kill(q);
     int error = sw_connect_finish(a, ct.wait_ms, NULL);
     if (error != 0) {
@@ -312,7 +313,7 @@ static void a_peer_killed_while_we_close_hangs_nothing(void **state)
         int error;
         struct ct_process *q = ct_process_connected(f, &mine, 65536);
         if (!ct.has_flow_control) /* one too many for the peer's receives would end the connection before we do */
-            ct_tell(q, "receive 4");
+            second_process_tell(&q->second, "receive 4");
         ct_ok(ct_recv(&mine, 0, 64, &in, SW_NOTIFY));
         for (int k = 0; k < 4; k++)
             ct_ok(ct_send(&mine, 0, 1000, &out[k], SW_NOTIFY));

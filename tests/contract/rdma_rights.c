@@ -13,7 +13,7 @@ static int what_follows(struct ct_end *e)
         WSAOVERLAPPED next = {0};
         error = ct_send(e, 0, 1, &next, SW_POLL);
         error = error == 0 ? ct_outcome(e->c, &next) : error;
-        ct_relax();
+        suite_relax();
     }
     return error;
 }

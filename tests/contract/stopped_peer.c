@@ -39,8 +39,8 @@ static void send_all(struct ct_end *mine)
 static void peer_takes(struct ct_process *q, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        ct_tell(q, "ready");
-        ct_tell(q, "expect %u %u", (unsigned)BYTES, (unsigned)i);
+        second_process_tell(&q->second, "ready");
+        second_process_tell(&q->second, "expect %u %u", (unsigned)BYTES, (unsigned)i);
     }
 }
 
@@ -63,7 +63,7 @@ static uint32_t succeeded(const struct sw_companion *c, WSAOVERLAPPED *ov, uint3
 
 static void exposed_by(struct ct_process *q, struct sw_rdma_descriptor *d)
 {
-    const char *hex = ct_tell(q, "expose %u", (unsigned)BYTES);
+    const char *hex = second_process_tell(&q->second, "expose %u", (unsigned)BYTES);
     unsigned byte;
 
     for (d->length = 0; sscanf(hex + 2 * d->length, "%2x", &byte) == 1; d->length++)
@@ -81,7 +81,7 @@ static void a_receiver_that_posts_late_gets_everything_in_order(void **state)
     send_all(&mine);
     peer_takes(q, MESSAGES);
     assert_int_equal(succeeded(mine.c, out, MESSAGES, 0, 0), MESSAGES);
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 /* What had completed still arrives (Q18: in the background). */
@@ -98,7 +98,7 @@ static void closing_does_not_wait_for_a_receiver_that_takes_nothing(void **state
     uint32_t good = succeeded(NULL, out, MESSAGES, WSA_OPERATION_ABORTED, WSA_OPERATION_ABORTED);
     assert_true(good < MESSAGES);
     peer_takes(q, good);
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 static void the_receiver_may_close_too(void **state)
@@ -108,9 +108,9 @@ static void the_receiver_may_close_too(void **state)
     struct ct_process *q = peer_with(f, &mine, "");
 
     send_all(&mine);
-    ct_tell(q, "close");
+    second_process_tell(&q->second, "close");
     assert_true(succeeded(mine.c, out, MESSAGES, WSAECONNRESET, WSAECONNABORTED) < MESSAGES);
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 /* ---- stopped ---- */
@@ -124,7 +124,7 @@ static void a_peer_that_was_stopped_for_a_while_has_lost_nothing(void **state)
     struct ct_process *q = peer_with(f, &mine, "");
 
     exposed_by(q, &d);
-    ct_tell(q, "receive 1");
+    second_process_tell(&q->second, "receive 1");
     ct_stop(q);
     for (int i = 0; i < 2; i++)
         ct_ok(ct_recv(&mine, (DWORD)i * BYTES, BYTES, &in[i], i == 0 ? SW_POLL : SW_NOTIFY));
@@ -133,11 +133,11 @@ static void a_peer_that_was_stopped_for_a_while_has_lost_nothing(void **state)
     ct_continue(q);
     ct_done(mine.c, &read, 0);
     for (unsigned i = 0; i < 2; i++) {
-        ct_tell(q, "send %u %u", (unsigned)BYTES, 100 + i);
+        second_process_tell(&q->second, "send %u %u", (unsigned)BYTES, 100 + i);
         assert_int_equal(ct_done(mine.c, &in[i], 0), BYTES);
         assert_int_equal(ct_wrong_byte(mine.rx + (size_t)i * BYTES, BYTES, 100 + i), -1);
     }
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 static void sends_to_a_peer_that_was_stopped_for_a_while_arrive(void **state)
@@ -151,7 +151,7 @@ static void sends_to_a_peer_that_was_stopped_for_a_while_arrive(void **state)
     ct_continue(q);
     peer_takes(q, MESSAGES);
     assert_int_equal(succeeded(mine.c, out, MESSAGES, 0, 0), MESSAGES);
-    ct_process_end(q);
+    second_process_end(&q->second);
 }
 
 #define ct_needs_softiwarp()                                                                                 \
@@ -217,7 +217,7 @@ static void a_process_that_is_stopped_answers_no_connect(void **state)
     ct_needs_processes();
     ct_reload(f, "WSD_CONNECT_TIMEOUT_MS", "500", NULL);
     struct ct_process *q = ct_process_start(f);
-    unsigned port = (unsigned)strtoul(ct_tell(q, "listen 5"), NULL, 10);
+    unsigned port = (unsigned)strtoul(second_process_tell(&q->second, "listen 5"), NULL, 10);
     WSD_SOCKADDR_IN to = ct_at(f->here, (uint16_t)port);
     ct_stop(q);
     ct_ok(sw_connect_start(f->provider, &f->other, &to, NULL, &a, NULL));

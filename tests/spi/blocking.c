@@ -1,29 +1,16 @@
 /* blocking.c - sends and receives that wait: time-outs, flags. Contract 10.1, functions 19, 23; B090 to B119. */
 #include "sp.h"
 
-struct receiving {
-    SOCKET s;
-    char data[100];
-    DWORD got;
-};
-
-static int receive_now(void *context)
-{
-    struct receiving *r = context;
-
-    return sp_recv(r->s, r->data, sizeof(r->data), 0, &r->got);
-}
-
 static void a_receive_waits_for_data(void **state)
 {
     struct sp_pair pair;
     struct sp_call call;
-    struct receiving r = {.got = 0};
+    struct sp_receiving r = {.got = 0};
 
     (void)state;
     sp_pair_open(&pair);
     r.s = pair.a;
-    sp_call_start(&call, receive_now, &r);
+    sp_call_start(&call, sp_receive_now, &r);
     pal_sleep_ms(30);
     assert_false(pal_load_acquire(&call.is_over));
     sp_send_all(pair.b, "data", 4);

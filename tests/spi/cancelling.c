@@ -69,29 +69,16 @@ static void a_hook_cancels(void **state)
     sp_pair_close(&pair);
 }
 
-struct receiving {
-    SOCKET s;
-    char data[100];
-    DWORD got;
-};
-
-static int receive_now(void *context)
-{
-    struct receiving *r = context;
-
-    return sp_recv(r->s, r->data, sizeof(r->data), 0, &r->got);
-}
-
 static void closing_ends_a_blocked_receive(void **state)
 {
     struct sp_pair pair;
     struct sp_call call;
-    struct receiving r = {.got = 0};
+    struct sp_receiving r = {.got = 0};
 
     (void)state;
     sp_pair_open(&pair);
     r.s = pair.a;
-    sp_call_start(&call, receive_now, &r);
+    sp_call_start(&call, sp_receive_now, &r);
     pal_sleep_ms(30);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;

@@ -89,26 +89,33 @@ static void disconnecting_calls(void **state)
     sp_pair_close(&pair);
 }
 
-/* The default: all that was sent arrives, though the socket is gone. */
-static void closing_leaves_the_bytes_on_their_way(void **state)
+/* All that was sent before a close arrives, then the end. linger_s 0: the default, closing in the background. */
+static void close_behind_bytes(unsigned bytes, unsigned linger_s)
 {
-    enum { BYTES = 300000 };
     struct sp_pair pair;
-    struct sp_reader reader = {.seed = 5, .piece_bytes = 5000, .want = BYTES};
-    char *data = malloc(BYTES);
+    struct sp_reader reader = {.seed = 5, .piece_bytes = 5000, .want = bytes};
+    char *data = malloc(bytes);
 
-    (void)state;
+    assert_non_null(data);
     sp_pair_open(&pair);
-    sp_fill(data, BYTES, 5, 0);
+    sp_fill(data, bytes, 5, 0);
+    if (linger_s != 0)
+        sp_ok(sp_set_linger(pair.a, true, linger_s));
     reader.s = pair.b;
     sp_reader_start(&reader);
-    sp_send_all(pair.a, data, BYTES);
+    sp_send_all(pair.a, data, bytes);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
     sp_reader_join(&reader);
     sp_expect_end(pair.b);
     free(data);
     sp_pair_close(&pair);
+}
+
+static void closing_leaves_the_bytes_on_their_way(void **state)
+{
+    (void)state;
+    close_behind_bytes(300000, 0);
 }
 
 static void an_abortive_close_resets(void **state)
@@ -130,53 +137,24 @@ static void an_abortive_close_resets(void **state)
 
 static void lingering_waits_until_it_is_sent(void **state)
 {
-    enum { BYTES = 200000 };
-    struct sp_pair pair;
-    struct sp_reader reader = {.seed = 5, .piece_bytes = 5000, .want = BYTES};
-    char *data = malloc(BYTES);
-
     (void)state;
-    sp_pair_open(&pair);
-    sp_fill(data, BYTES, 5, 0);
-    sp_ok(sp_set_linger(pair.a, true, 10));
-    reader.s = pair.b;
-    sp_reader_start(&reader);
-    sp_send_all(pair.a, data, BYTES);
-    sp_ok(sp_close(pair.a));
-    pair.a = INVALID_SOCKET;
-    sp_reader_join(&reader);
-    sp_expect_end(pair.b);
-    free(data);
-    sp_pair_close(&pair);
+    close_behind_bytes(200000, 10);
 }
 
 /* 10.3: lingering with a time on a non-blocking socket fails with WSAEWOULDBLOCK while something is unsent, and the handle stays. */
 static void lingering_does_not_wait_on_a_non_blocking_socket(void **state)
 {
     struct sp_pair pair;
-    static char piece[60000];
-    uint64_t total = 0, have = 0;
-    int error = 0;
+    uint64_t total;
 
     (void)state;
     sp_pair_open(&pair);
     sp_ok(sp_nonblocking(pair.a, true));
-    while (error == 0) {
-        DWORD sent = 0;
-
-        error = sp_send(pair.a, piece, sizeof(piece), 0, &sent);
-        total += sent;
-    }
-    sp_fails(WSAEWOULDBLOCK, error);
+    total = sp_fill_up(pair.a);
     sp_ok(sp_set_linger(pair.a, true, 10));
     sp_fails(WSAEWOULDBLOCK, sp_close(pair.a));
     assert_true(ws2_handle_is_open(pair.a));
-    while (have < total) {
-        DWORD got = 0;
-
-        sp_ok(sp_recv(pair.b, piece, sizeof(piece), 0, &got));
-        have += got;
-    }
+    sp_drain(pair.b, total);
     sp_ok(sp_set_linger(pair.a, false, 0));
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;

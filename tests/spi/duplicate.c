@@ -87,7 +87,7 @@ static void two_handles_in_one_process(void **state)
 static void given_away(void **state)
 {
     struct sp_pair pair;
-    struct sp_process p;
+    struct second_process p;
     WSAPROTOCOL_INFOW info;
     char hex[2 * sizeof(info) + 1];
     static char data[100000];
@@ -99,29 +99,29 @@ static void given_away(void **state)
     sp_send_all(pair.b, "kept", 4); /* unread when it moves */
     sp_ok(duplicate(pair.a, p.pid, &info));
     to_hex(&info, hex);
-    sp_tell(&p, "adopt %s", hex);
+    second_process_tell(&p, "adopt %s", hex);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
-    assert_string_equal(sp_tell(&p, "recvtext 4"), "kept");
-    assert_string_equal(sp_tell(&p, "carried"), sp_env.lane);
-    sp_order(&p, "send 5 100000");
+    assert_string_equal(second_process_tell(&p, "recvtext 4"), "kept");
+    assert_string_equal(second_process_tell(&p, "carried"), sp_env.lane);
+    second_process_order(&p, "send 5 100000");
     sp_recv_all(pair.b, data, sizeof(data));
     sp_expect_pattern(data, sizeof(data), 5, 0);
-    sp_answer(&p);
-    sp_order(&p, "recv 6 100000");
+    second_process_answer(&p);
+    second_process_order(&p, "recv 6 100000");
     sp_fill(data, sizeof(data), 6, 0);
     sp_send_all(pair.b, data, sizeof(data));
-    sp_answer(&p);
-    sp_tell(&p, "close");
+    second_process_answer(&p);
+    second_process_tell(&p, "close");
     sp_expect_end(pair.b);
     sp_pair_close(&pair);
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void and_back(void **state)
 {
     struct sp_pair pair;
-    struct sp_process p;
+    struct second_process p;
     WSAPROTOCOL_INFOW info;
     char hex[2 * sizeof(info) + 1];
     static char data[50000];
@@ -132,25 +132,25 @@ static void and_back(void **state)
     sp_pair_open(&pair);
     sp_ok(duplicate(pair.a, p.pid, &info));
     to_hex(&info, hex);
-    sp_tell(&p, "adopt %s", hex);
+    second_process_tell(&p, "adopt %s", hex);
     sp_ok(sp_close(pair.a));
-    sp_order(&p, "send 5 50000");
+    second_process_order(&p, "send 5 50000");
     sp_recv_all(pair.b, data, sizeof(data));
-    sp_answer(&p);
-    from_hex(sp_tell(&p, "give %u", (unsigned)getpid()), &info);
+    second_process_answer(&p);
+    from_hex(second_process_tell(&p, "give %u", (unsigned)getpid()), &info);
     sp_ok(adopt(&info, &home));
-    sp_tell(&p, "close");
+    second_process_tell(&p, "close");
     pair.a = home;
     sp_carried(home);
     sp_echo(home, pair.b, 1);
     sp_echo(pair.b, home, 2);
     sp_pair_close(&pair);
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void a_listener_given_away(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSAPROTOCOL_INFOW info;
     WSD_SOCKADDR_IN at;
     SOCKET l = sp_listener(5, &at), s = sp_stream();
@@ -160,23 +160,23 @@ static void a_listener_given_away(void **state)
     sp_process_start(&p, sp_env.is_san ? "on" : "off");
     sp_ok(duplicate(l, p.pid, &info));
     to_hex(&info, hex);
-    sp_tell(&p, "adoptlistener %s", hex);
+    second_process_tell(&p, "adoptlistener %s", hex);
     sp_ok(sp_close(l));
     sp_ok(sp_connect(s, &at)); /* whichever side can carry it */
-    sp_tell(&p, "accept");
-    sp_tell(&p, "send 5 100");
+    second_process_tell(&p, "accept");
+    second_process_tell(&p, "send 5 100");
     sp_recv_all(s, data, sizeof(data));
     sp_expect_pattern(data, sizeof(data), 5, 0);
-    sp_tell(&p, "close");
+    second_process_tell(&p, "close");
     sp_expect_end(s);
     sp_ok(sp_close(s));
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void pending_receives_when_it_moves(void **state)
 {
     struct sp_pair pair;
-    struct sp_process p;
+    struct second_process p;
     WSAPROTOCOL_INFOW info;
     char hex[2 * sizeof(info) + 1], room[10];
     WSABUF buffer = {sizeof(room), room};
@@ -188,18 +188,18 @@ static void pending_receives_when_it_moves(void **state)
     sp_fails(WSA_IO_PENDING, sp_recv_overlapped(pair.b, &buffer, 1, 0, &ov)); /* at the end that stays */
     sp_ok(duplicate(pair.a, p.pid, &info));
     to_hex(&info, hex);
-    sp_tell(&p, "adopt %s", hex);
+    second_process_tell(&p, "adopt %s", hex);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
-    sp_tell(&p, "send 3 10");
+    second_process_tell(&p, "send 3 10");
     DWORD bytes = 0;
     sp_ok(sp_finish(pair.b, &ov, &bytes));
     sp_expect_pattern(room, bytes, 3, 0);
-    sp_tell(&p, "close");
+    second_process_tell(&p, "close");
     if (bytes == sizeof(room))
         sp_expect_end(pair.b);
     sp_pair_close(&pair);
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 int sp_duplicate(void)

@@ -10,7 +10,7 @@ static void needs_san(void)
 
 static void no_san_listener_falls_back_to_tcp(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSD_SOCKADDR_IN at;
     SOCKET s;
     char data[1000];
@@ -18,24 +18,24 @@ static void no_san_listener_falls_back_to_tcp(void **state)
     (void)state;
     needs_san();
     sp_process_start(&p, "off");
-    sp_ok(sw_parse_address(sp_tell(&p, "listen"), &at));
+    sp_ok(sw_parse_address(second_process_tell(&p, "listen"), &at));
     s = sp_stream();
     sp_ok(sp_connect(s, &at));
     sp_carried_name(s, "tcp");
-    sp_tell(&p, "accept");
-    assert_string_equal(sp_tell(&p, "carried"), "tcp");
-    sp_tell(&p, "send 5 1000");
+    second_process_tell(&p, "accept");
+    assert_string_equal(second_process_tell(&p, "carried"), "tcp");
+    second_process_tell(&p, "send 5 1000");
     sp_recv_all(s, data, sizeof(data));
     sp_expect_pattern(data, sizeof(data), 5, 0);
     sp_ok(sp_close(s));
-    sp_tell(&p, "end");
-    sp_tell(&p, "close");
-    sp_process_end(&p);
+    second_process_tell(&p, "end");
+    second_process_tell(&p, "close");
+    second_process_end(&p);
 }
 
 static void non_blocking_connect_falls_back_too(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSD_SOCKADDR_IN at;
     SOCKET s;
     unsigned ready;
@@ -43,23 +43,23 @@ static void non_blocking_connect_falls_back_too(void **state)
     (void)state;
     needs_san();
     sp_process_start(&p, "off");
-    sp_ok(sw_parse_address(sp_tell(&p, "listen"), &at));
+    sp_ok(sw_parse_address(second_process_tell(&p, "listen"), &at));
     s = sp_stream();
     sp_ok(sp_nonblocking(s, true));
     sp_fails(WSAEWOULDBLOCK, sp_connect(s, &at));
     sp_ok(sp_select(s, SP_WRITE | SP_EXCEPT, sp_env.wait_ms, &ready));
     assert_int_equal(ready, SP_WRITE);
     sp_carried_name(s, "tcp");
-    sp_tell(&p, "accept");
+    second_process_tell(&p, "accept");
     sp_ok(sp_close(s));
-    sp_tell(&p, "end");
-    sp_tell(&p, "close");
-    sp_process_end(&p);
+    second_process_tell(&p, "end");
+    second_process_tell(&p, "close");
+    second_process_end(&p);
 }
 
 static void forced_never_falls_back(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSD_SOCKADDR_IN at;
     SOCKET s;
     int error;
@@ -67,7 +67,7 @@ static void forced_never_falls_back(void **state)
     (void)state;
     needs_san();
     sp_process_start(&p, "off");
-    sp_ok(sw_parse_address(sp_tell(&p, "listen"), &at));
+    sp_ok(sw_parse_address(second_process_tell(&p, "listen"), &at));
     sp_unload();
     sp_switch_mode("forced");
     sp_load();
@@ -79,13 +79,13 @@ static void forced_never_falls_back(void **state)
     struct sp_pair pair;
     sp_pair_open(&pair); /* SAN to SAN works as ever */
     sp_pair_close(&pair);
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 /* A client without SAN reaches a listener that has both; a client with SAN reaches it at the same time. */
 static void a_listener_takes_from_both_sides(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSD_SOCKADDR_IN at;
     SOCKET l, s, first, second;
     char text[32];
@@ -94,7 +94,7 @@ static void a_listener_takes_from_both_sides(void **state)
     needs_san();
     l = sp_listener(5, &at);
     sp_process_start(&p, "off");
-    sp_tell(&p, "connect %s", sw_format_address(&at, text, sizeof(text)));
+    second_process_tell(&p, "connect %s", sw_format_address(&at, text, sizeof(text)));
     sp_ok(sp_accept(l, &first));
     sp_carried_name(first, "tcp");
     s = sp_stream();
@@ -103,42 +103,42 @@ static void a_listener_takes_from_both_sides(void **state)
     sp_ok(sp_accept(l, &second));
     sp_carried_name(second, "san");
     sp_echo(s, second, 1);
-    sp_tell(&p, "close");
+    second_process_tell(&p, "close");
     sp_expect_end(first);
     sp_ok(sp_close(first));
     sp_ok(sp_close(second));
     sp_ok(sp_close(s));
     sp_ok(sp_close(l));
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void two_processes_over_the_lane(void **state)
 {
-    struct sp_process p;
+    struct second_process p;
     WSD_SOCKADDR_IN at;
     SOCKET s;
     static char data[300000];
 
     (void)state;
     sp_process_start(&p, sp_env.is_san ? "on" : "off");
-    sp_ok(sw_parse_address(sp_tell(&p, "listen"), &at));
+    sp_ok(sw_parse_address(second_process_tell(&p, "listen"), &at));
     s = sp_stream();
     sp_ok(sp_connect(s, &at));
     sp_carried(s);
-    sp_tell(&p, "accept");
-    assert_string_equal(sp_tell(&p, "carried"), sp_env.lane);
-    sp_order(&p, "send 5 300000");
+    second_process_tell(&p, "accept");
+    assert_string_equal(second_process_tell(&p, "carried"), sp_env.lane);
+    second_process_order(&p, "send 5 300000");
     sp_recv_all(s, data, sizeof(data));
     sp_expect_pattern(data, sizeof(data), 5, 0);
-    sp_answer(&p);
-    sp_order(&p, "recv 6 300000");
+    second_process_answer(&p);
+    second_process_order(&p, "recv 6 300000");
     sp_fill(data, sizeof(data), 6, 0);
     sp_send_all(s, data, sizeof(data));
-    sp_answer(&p);
-    sp_tell(&p, "close");
+    second_process_answer(&p);
+    second_process_tell(&p, "close");
     sp_expect_end(s);
     sp_ok(sp_close(s));
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void loopback_is_never_san(void **state)

@@ -3,7 +3,7 @@
 #include "session/wire.h"
 #include "sp.h"
 
-static struct sp_process p;
+static struct second_process p;
 static struct sp_pair bystander;
 static WSD_SOCKADDR_IN at;
 static SOCKET l;
@@ -22,7 +22,7 @@ static void open_raw(void)
 {
     char text[32];
 
-    sp_tell(&p, "raw open %s", sw_format_address(&at, text, sizeof(text)));
+    second_process_tell(&p, "raw open %s", sw_format_address(&at, text, sizeof(text)));
 }
 
 /* An honest connection to the same listener is the next that accept hands out. */
@@ -45,10 +45,10 @@ static void expect_service(void)
 static void end(void)
 {
     expect_service();
-    sp_tell(&p, "raw unload");
+    second_process_tell(&p, "raw unload");
     sp_ok(sp_close(l));
     sp_pair_close(&bystander);
-    sp_process_end(&p);
+    second_process_end(&p);
 }
 
 static void first_messages_that_are_none(void **state)
@@ -66,9 +66,9 @@ static void first_messages_that_are_none(void **state)
         sp_skip("there is no SAN in this lane");
     for (unsigned i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
         open_raw();
-        sp_tell(&p, "raw bytes %s", firsts[i]);
-        sp_tell(&p, "raw over");
-        sp_tell(&p, "raw close");
+        second_process_tell(&p, "raw bytes %s", firsts[i]);
+        second_process_tell(&p, "raw over");
+        second_process_tell(&p, "raw close");
         expect_service();
     }
     end();
@@ -81,7 +81,7 @@ static void who_hangs_up_without_a_word(void **state)
         sp_skip("there is no SAN in this lane");
     for (unsigned i = 0; i < 5; i++) {
         open_raw();
-        sp_tell(&p, "raw close");
+        second_process_tell(&p, "raw close");
     }
     end();
 }
@@ -93,7 +93,7 @@ static void who_says_nothing_blocks_nobody(void **state)
         sp_skip("there is no SAN in this lane");
     open_raw();
     expect_service(); /* while it is silent */
-    sp_tell(&p, "raw close");
+    second_process_tell(&p, "raw close");
     end();
 }
 
@@ -120,15 +120,15 @@ static void messages_that_break_the_protocol(void **state)
         int error;
 
         open_raw();
-        sp_tell(&p, "raw hello");
+        second_process_tell(&p, "raw hello");
         sp_ok(sp_accept(l, &victim));
         sp_carried_name(victim, "san");
-        sp_tell(&p, "raw message %u %u %u", wrong[i].type, wrong[i].sequence, wrong[i].payload);
+        second_process_tell(&p, "raw message %u %u %u", wrong[i].type, wrong[i].sequence, wrong[i].payload);
         error = sp_recv(victim, data, sizeof(data), 0, NULL);
         if (error != WSAECONNABORTED && error != WSAECONNRESET)
             sp_fail("wrong message %u: the receive gave %d (%s)", i, error, sw_error_name(error));
-        sp_tell(&p, "raw over");
-        sp_tell(&p, "raw close");
+        second_process_tell(&p, "raw over");
+        second_process_tell(&p, "raw close");
         sp_ok(sp_close(victim));
         expect_service();
     }
@@ -144,11 +144,11 @@ static void raw_bytes_behind_a_hello(void **state)
     if (!begin())
         sp_skip("there is no SAN in this lane");
     open_raw();
-    sp_tell(&p, "raw hello");
+    second_process_tell(&p, "raw hello");
     sp_ok(sp_accept(l, &victim));
-    sp_tell(&p, "raw bytes 0102030405");
+    second_process_tell(&p, "raw bytes 0102030405");
     sp_one_of(sp_recv(victim, &byte, 1, 0, NULL), WSAECONNABORTED, WSAECONNRESET);
-    sp_tell(&p, "raw close");
+    second_process_tell(&p, "raw close");
     sp_ok(sp_close(victim));
     end();
 }

@@ -24,6 +24,8 @@
 #include "pal/compiler.h"
 #include "pal/thread.h"
 #include "pal/time.h"
+#include "suite/second_process.h"
+#include "suite/suite.h"
 #include "winsock/ws2.h"
 
 struct sp_env {
@@ -56,12 +58,12 @@ void sp_switch_mode(const char *mode); /* WSD_SWITCH for the next sp_load(): "of
 
 /* --- checks --- */
 
-#define sp_ok(call)              sp_check_((call), 0, #call, __FILE__, __LINE__)
-#define sp_fails(expected, call) sp_check_((call), (expected), #call, __FILE__, __LINE__)
+#define sp_ok(call)              suite_check((call), 0, #call, __FILE__, __LINE__)
+#define sp_fails(expected, call) suite_check((call), (expected), #call, __FILE__, __LINE__)
 #define sp_one_of(value, ...)                                                                                \
-    sp_one_of_((value), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int),        \
-               #value, __FILE__, __LINE__)
-#define sp_fail(...) sp_fail_(__FILE__, __LINE__, __VA_ARGS__)
+    suite_one_of((value), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int),      \
+                 #value, __FILE__, __LINE__)
+#define sp_fail(...) suite_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define sp_skip(...)                                                                                         \
     do {                                                                                                     \
         printf("[   WHY    ] " __VA_ARGS__);                                                                 \
@@ -80,12 +82,8 @@ void sp_switch_mode(const char *mode); /* WSD_SWITCH for the next sp_load(): "of
     } while (0)
 /* The call was taken: over already, or on its way. */
 #define sp_started(call) sp_one_of((call), 0, WSA_IO_PENDING)
-void sp_check_(int got, int expected, const char *what, const char *file, int line);
-void sp_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line);
-void sp_fail_(const char *file, int line, const char *format, ...) PAL_PRINTF(3, 4);
 
 uint64_t sp_deadline(void);
-void sp_relax(void);
 /* Wait until the condition holds; a test that it never does for fails. */
 #define sp_until(condition)                                                                                  \
     do {                                                                                                     \
@@ -93,7 +91,7 @@ void sp_relax(void);
         while (!(condition)) {                                                                               \
             if (pal_now_ns() >= sp_end_)                                                                     \
                 sp_fail("never came: %s", #condition);                                                       \
-            sp_relax();                                                                                      \
+            suite_relax();                                                                                   \
         }                                                                                                    \
     } while (0)
 
@@ -191,6 +189,9 @@ void sp_carried_name(SOCKET s, const char *name);
 void sp_fill(void *data, size_t bytes, uint32_t seed, uint64_t at);
 void sp_expect_pattern(const void *data, size_t bytes, uint32_t seed, uint64_t at);
 void sp_send_all(SOCKET s, const void *data, size_t bytes);
+/* Zeros to a non-blocking socket until it says WSAEWOULDBLOCK: how many it took. And as many taken out at the other end. */
+uint64_t sp_fill_up(SOCKET s);
+void sp_drain(SOCKET s, uint64_t bytes);
 void sp_recv_all(SOCKET s, void *data, size_t bytes);
 void sp_expect_end(SOCKET s);                        /* a receive answers 0 bytes */
 void sp_echo(SOCKET from, SOCKET to, uint32_t seed); /* some bytes arrive */
@@ -221,22 +222,18 @@ struct sp_call {
     struct pal_thread *thread;
 };
 void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context);
+/* A blocking receive, for that. */
+struct sp_receiving {
+    SOCKET s;
+    char data[100];
+    DWORD got;
+};
+int sp_receive_now(void *receiving);
 int sp_call_join(struct sp_call *c);
 
 /* --- a second process (sp_process.c): this program with --role --- */
 
-struct sp_process {
-    uint32_t pid;
-    int to, from;
-    char rest[4096];
-    size_t rest_bytes;
-};
-void sp_process_start(struct sp_process *p, const char *mode); /* WSD_SWITCH there */
-/* Says a line, returns what comes behind "ok " in the answer; anything else fails the test. */
-const char *sp_tell(struct sp_process *p, const char *format, ...) PAL_PRINTF(2, 3);
-void sp_order(struct sp_process *p, const char *format, ...) PAL_PRINTF(2, 3);
-const char *sp_answer(struct sp_process *p);
-void sp_process_end(struct sp_process *p);
+void sp_process_start(struct second_process *p, const char *mode); /* WSD_SWITCH there */
 int sp_role(void); /* the other side of it; the program's exit status */
 
 /* --- groups --- */

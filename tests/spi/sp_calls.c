@@ -181,7 +181,7 @@ int sp_finish(SOCKET s, WSAOVERLAPPED *ov, DWORD *bytes)
 
         if (error != WSA_IO_INCOMPLETE || pal_now_ns() >= end)
             return error;
-        sp_relax();
+        suite_relax();
     }
 }
 

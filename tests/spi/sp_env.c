@@ -83,50 +83,7 @@ int sp_teardown(void **state)
 
 /* --- checks --- */
 
-void sp_check_(int got, int expected, const char *what, const char *file, int line)
-{
-    if (got == expected)
-        return;
-    print_error("%s\n  gave %d (%s), expected %d (%s)\n", what, got, got == 0 ? "0" : sw_error_name(got),
-                expected, expected == 0 ? "0" : sw_error_name(expected));
-    _fail(file, line);
-}
-
-void sp_one_of_(int got, const int *set, size_t count, const char *what, const char *file, int line)
-{
-    for (size_t i = 0; i < count; i++)
-        if (got == set[i])
-            return;
-    print_error("%s\n  is %d (%s), expected one of", what, got, got == 0 ? "0" : sw_error_name(got));
-    for (size_t i = 0; i < count; i++)
-        print_error(" %s", set[i] == 0 ? "0" : sw_error_name(set[i]));
-    print_error("\n");
-    _fail(file, line);
-}
-
-void sp_fail_(const char *file, int line, const char *format, ...)
-{
-    char text[4200];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    print_error("%s\n", text);
-    _fail(file, line);
-}
-
 uint64_t sp_deadline(void)
 {
     return pal_now_ns() + (uint64_t)sp_env.wait_ms * 1000000u;
-}
-
-void sp_relax(void)
-{
-    static _Thread_local unsigned looks;
-
-    if (++looks % 64 == 0)
-        pal_sleep_ms(1);
-    else
-        pal_thread_yield();
 }

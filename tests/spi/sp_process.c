@@ -9,16 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* --- the test's side --- */
 
-void sp_process_start(struct sp_process *p, const char *mode)
+void sp_process_start(struct second_process *p, const char *mode)
 {
     char address[32];
-    int in[2], out[2];
-    pid_t pid;
-    posix_spawn_file_actions_t actions;
     WSD_SOCKADDR_IN here = sp_env.here;
     char *const argv[] = {sp_env.program,
                           (char *)"--role",
@@ -32,92 +27,10 @@ void sp_process_start(struct sp_process *p, const char *mode)
                           address,
                           NULL};
 
-    memset(p, 0, sizeof *p);
     sw_format_address(&here, address, sizeof address);
     *strchr(address, ':') = '\0';
-    if (pipe(in) != 0 || pipe(out) != 0)
-        sp_fail("no pipe");
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    for (int fd = 3; fd < 256; fd++) /* nothing of ours may stay open there */
-        posix_spawn_file_actions_addclose(&actions, fd);
-    int result = posix_spawn(&pid, sp_env.program, &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(in[0]);
-    close(out[1]);
-    if (result != 0)
-        sp_fail("cannot start a second process: %s", strerror(result));
-    p->pid = (uint32_t)pid;
-    p->to = in[1];
-    p->from = out[0];
-    sp_tell(p, "start %s", mode);
-}
-
-void sp_order(struct sp_process *p, const char *format, ...)
-{
-    char line[4096];
-    va_list arguments;
-
-    va_start(arguments, format);
-    int n = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
-    line[n++] = '\n';
-    if (write(p->to, line, (size_t)n) != n)
-        sp_fail("the second process does not listen");
-}
-
-const char *sp_answer(struct sp_process *p)
-{
-    static char line[4096];
-    uint64_t deadline = sp_deadline();
-
-    for (;;) {
-        char *end = memchr(p->rest, '\n', p->rest_bytes);
-        if (end != NULL) {
-            size_t used = (size_t)(end - p->rest);
-            memcpy(line, p->rest, used);
-            line[used] = '\0';
-            memmove(p->rest, end + 1, p->rest_bytes - used - 1);
-            p->rest_bytes -= used + 1;
-            if (strncmp(line, "ok", 2) != 0)
-                sp_fail("the second process says: %s", line);
-            return line[2] == ' ' ? line + 3 : line + 2;
-        }
-        uint64_t now = pal_now_ns();
-        struct pollfd wait = {.fd = p->from, .events = POLLIN};
-        if (now >= deadline || poll(&wait, 1, (int)((deadline - now) / 1000000u) + 1) <= 0)
-            sp_fail("the second process does not answer");
-        ssize_t n = read(p->from, p->rest + p->rest_bytes, sizeof p->rest - p->rest_bytes);
-        if (n <= 0)
-            sp_fail("the second process ended");
-        p->rest_bytes += (size_t)n;
-    }
-}
-
-const char *sp_tell(struct sp_process *p, const char *format, ...)
-{
-    char command[4000];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    sp_order(p, "%s", command);
-    return sp_answer(p);
-}
-
-void sp_process_end(struct sp_process *p)
-{
-    int status = 0;
-
-    sp_tell(p, "exit");
-    while (waitpid((pid_t)p->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    close(p->to);
-    close(p->from);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        sp_fail("the second process ended with status %#x", (unsigned)status);
+    second_process_start(p, argv, sp_env.wait_ms);
+    second_process_tell(p, "start %s", mode);
 }
 
 /* --- the other side --- */

@@ -105,7 +105,7 @@ static int wait_for_the_end(void)
             if (sw_poll(companion, &receiving[i], &bytes, &error) && error != 0)
                 return 0;
         }
-        sp_relax();
+        suite_relax();
     }
     return WSAETIMEDOUT;
 }

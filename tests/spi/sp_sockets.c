@@ -185,3 +185,38 @@ int sp_call_join(struct sp_call *c)
     pal_thread_join(c->thread);
     return c->error;
 }
+
+int sp_receive_now(void *receiving)
+{
+    struct sp_receiving *r = receiving;
+
+    return sp_recv(r->s, r->data, sizeof(r->data), 0, &r->got);
+}
+
+static char zeros[60000];
+
+uint64_t sp_fill_up(SOCKET s)
+{
+    uint64_t total = 0;
+    int error = 0;
+
+    while (error == 0) {
+        DWORD sent = 0;
+
+        error = sp_send(s, zeros, sizeof(zeros), 0, &sent);
+        total += sent;
+    }
+    sp_fails(WSAEWOULDBLOCK, error);
+    return total;
+}
+
+void sp_drain(SOCKET s, uint64_t bytes)
+{
+    while (bytes > 0) {
+        DWORD got = 0;
+
+        sp_ok(sp_recv(s, zeros, bytes < sizeof(zeros) ? (DWORD)bytes : sizeof(zeros), 0, &got));
+        assert_true(got > 0);
+        bytes -= got;
+    }
+}
