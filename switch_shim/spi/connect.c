@@ -18,6 +18,10 @@ void sw_connect_established(struct sw_sock *s, struct sw_leg *leg)
     struct sw_io *io;
 
     pal_mutex_lock(&s->lock);
+    if (s->state != SW_CONNECTING) { /* the attempt has ended in another thread */
+        pal_mutex_unlock(&s->lock);
+        return;
+    }
     sw_sock_move_locked(s, SW_CONNECTED);
     s->is_bound = s->is_peer_set = s->is_connect_over = true;
     s->error = s->connect_error = 0;
@@ -38,6 +42,10 @@ static void failed(struct sw_sock *s, int error)
     struct sw_io *io;
 
     pal_mutex_lock(&s->lock);
+    if (s->state != SW_CONNECTING) {
+        pal_mutex_unlock(&s->lock);
+        return;
+    }
     sw_sock_move_locked(s, s->is_bound ? SW_BOUND : SW_CREATED);
     s->is_connect_over = true;
     s->connect_error = error;

@@ -147,8 +147,11 @@ static int renew(struct sw_sock *s)
 
 int sw_disconnect(struct sw_sock *s, bool to_reuse)
 {
-    int code = sw_shutdown_both_ways(s, SD_SEND);
+    int code;
 
+    if (s->type != WS_SOCK_STREAM) /* "connection-oriented" (DisconnectEx page) */
+        return WSAEOPNOTSUPP;
+    code = sw_shutdown_both_ways(s, SD_SEND);
     return code == 0 && to_reuse ? renew(s) : code;
 }
 

@@ -15,7 +15,13 @@ static struct tcp *new_tcp(pal_socket s, int af, int type, int protocol, const s
 
 static int tcp_bind(struct sw_carrier *c, const WSD_SOCKADDR *name, int bytes)
 {
-    return tcp_os_bind(tcp_of(c)->s, name, bytes);
+    struct tcp *t = tcp_of(c);
+    int code;
+
+    pal_mutex_lock(&t->lock); /* it may be connecting in another thread */
+    code = tcp_os_bind(t->s, name, bytes);
+    pal_mutex_unlock(&t->lock);
+    return code;
 }
 
 /* The peer's name stays to be had when both ways have ended (B140). */

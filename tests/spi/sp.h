@@ -271,5 +271,6 @@ int sp_transmit(void);
 int sp_duplicate(void);
 int sp_datagrams(void);
 int sp_hostile(void);
+int sp_storm(void);
 
 #endif

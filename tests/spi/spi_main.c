@@ -38,6 +38,7 @@ static const struct sp_group groups[] = {
     {"duplicate", sp_duplicate},
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
+    {"storm", sp_storm},
 };
 
 static void on_alarm(int signal_number)

@@ -70,15 +70,22 @@ static void without_an_overlapped_it_waits(void **state)
 
 static void refusals(void **state)
 {
-    SOCKET fresh = sp_stream();
+    SOCKET fresh = sp_stream(), datagrams;
+    WSD_SOCKADDR_IN at = sp_env.here;
     WSAOVERLAPPED ov = {.hEvent = NULL};
     struct sp_transmit_buffers around = {(char[]){"x"}, 1, NULL, 0};
 
     (void)state;
+    at.sin_port = 0x0900; /* 9, whoever is there */
     sp_fails(WSAENOTSOCK, sp_transmit_file(INVALID_SOCKET, NULL, 0, &ov, &around, 0));
     sp_fails(WSAENOTCONN, sp_transmit_file(fresh, NULL, 0, &ov, &around, 0));
     sp_fails(WSAENOTCONN, sp_disconnect_ex(fresh, NULL, 0));
     sp_fails(WSAENOTSOCK, sp_disconnect_ex(INVALID_SOCKET, NULL, 0));
+    sp_ok(sp_socket(WS_AF_INET, WS_SOCK_DGRAM, WS_IPPROTO_UDP, WSA_FLAG_OVERLAPPED, &datagrams));
+    sp_ok(sp_connect(datagrams, &at));
+    sp_fails(WSAEOPNOTSUPP, sp_disconnect_ex(datagrams, NULL, SP_REUSE_SOCKET)); /* not connection-oriented */
+    sp_ok(sp_connect(datagrams, &at));                                           /* and as usable as before */
+    sp_ok(sp_close(datagrams));
     sp_ok(sp_close(fresh));
 }
 
