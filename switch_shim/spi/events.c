@@ -84,7 +84,7 @@ void sw_events_forget_locked(struct sw_sock *s)
 static void want(struct sw_sock *s, uint32_t events)
 {
     struct sw_carrier *data = pal_load_acquire(&s->data);
-    struct sw_carrier *listeners[1 + SW_PROVIDERS_MAX];
+    struct sw_carrier *listeners[SW_LISTENERS_MAX];
     unsigned count = 0;
 
     if (data != NULL && (events & CARRIER_EVENTS) != 0)
@@ -95,7 +95,7 @@ static void want(struct sw_sock *s, uint32_t events)
     if (s->state == SW_LISTENING) {
         if (s->tcp != NULL)
             listeners[count++] = s->tcp->carrier;
-        for (struct sw_leg *leg = s->san; leg != NULL && count <= SW_PROVIDERS_MAX; leg = leg->next)
+        for (struct sw_leg *leg = s->san; leg != NULL && count < SW_LISTENERS_MAX; leg = leg->next)
             listeners[count++] = leg->carrier;
     }
     pal_mutex_unlock(&s->lock);

@@ -8,44 +8,67 @@
 
 /* --- listening --- */
 
-static void listen_on(struct sw_sock *s, struct sw_provider *p, const WSD_SOCKADDR_STORAGE *local, int bytes,
-                      int backlog, struct sw_leg **list)
+/* False: the provider does not. TCP/IP listens all the same. */
+static bool listen_on(struct sw_sock *s, struct sw_provider *p, const WSD_SOCKADDR_IN *local, int backlog,
+                      struct sw_leg **list)
 {
     struct sw_leg *leg = sw_leg_new(s, true);
     struct sw_carrier *c;
 
     if (leg == NULL)
-        return;
+        return false;
     if (sw_san_create(p, sw_providers_settings(), &sw_leg_up, leg, &leg->carrier) != 0) {
         sw_leg_free_unused(leg);
-        return;
+        return false;
     }
     c = leg->carrier;
-    if (c->ops->bind(c, (const WSD_SOCKADDR *)local, bytes) == 0 && sw_options_replay(s, c) == 0 &&
+    if (c->ops->bind(c, (const WSD_SOCKADDR *)local, sizeof(*local)) == 0 && sw_options_replay(s, c) == 0 &&
         c->ops->listen(c, backlog) == 0) {
         leg->next = *list;
         *list = leg;
-        return;
+        return true;
     }
-    pal_mutex_lock(&s->lock); /* TCP/IP listens all the same */
+    pal_mutex_lock(&s->lock);
     sw_leg_retire_locked(s, leg, 0);
     pal_mutex_unlock(&s->lock);
+    return false;
+}
+
+/* The wildcard is all of a provider's addresses. Where one of its devices cannot have the port, as kernel iWARP cannot that TCP/IP owns
+ * already, the others still can: one by one then. */
+static void listen_on_provider(struct sw_sock *s, struct sw_provider *p, const WSD_SOCKADDR_IN *local,
+                               int backlog, struct sw_leg **list)
+{
+    struct sw_address own[SW_LISTEN_ADDRESSES];
+    unsigned count;
+
+    if (listen_on(s, p, local, backlog, list) || local->sin_addr.s_addr != 0)
+        return;
+    count = sw_addresses(p, own, SW_LISTEN_ADDRESSES);
+    for (unsigned i = 0; i < count && i < SW_LISTEN_ADDRESSES; i++) {
+        WSD_SOCKADDR_IN one = own[i].address;
+
+        one.sin_port = local->sin_port;
+        (void)listen_on(s, p, &one, backlog, list);
+    }
 }
 
 static struct sw_leg *listen_on_providers(struct sw_sock *s, struct sw_carrier *tcp, int backlog)
 {
     struct sw_provider *providers[SW_PROVIDERS_MAX];
     struct sw_leg *list = NULL;
-    WSD_SOCKADDR_STORAGE local;
-    int bytes = sizeof(local);
+    WSD_SOCKADDR_STORAGE name;
+    WSD_SOCKADDR_IN local;
+    int bytes = sizeof(name);
     unsigned count;
 
     if (s->af != WS_AF_INET || sw_providers_mode() == SW_SWITCH_OFF ||
-        tcp->ops->local(tcp, &local, &bytes) != 0)
+        tcp->ops->local(tcp, &name, &bytes) != 0)
         return NULL;
-    count = sw_providers_listening((const WSD_SOCKADDR_IN *)&local, providers);
+    memcpy(&local, &name, sizeof(local));
+    count = sw_providers_listening(&local, providers);
     while (count > 0) /* the first stands at the head of the list */
-        listen_on(s, providers[--count], &local, bytes, backlog, &list);
+        listen_on_provider(s, providers[--count], &local, backlog, &list);
     return list;
 }
 

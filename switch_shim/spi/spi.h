@@ -322,6 +322,9 @@ void sw_events_forget_locked(
 
 /* --- connections (connect.c, listen.c) --- */
 
+#define SW_LISTEN_ADDRESSES 16u /* of a provider, where it cannot take the wildcard */
+#define SW_LISTENERS_MAX    (1u + SW_PROVIDERS_MAX * SW_LISTEN_ADDRESSES)
+
 void sw_connect_event(struct sw_leg *leg, int error);
 void sw_accept_event(struct sw_sock *listener);  /* somebody may be there */
 void sw_accept_closed(struct sw_sock *listener); /* end AcceptEx operations */
