@@ -9,8 +9,13 @@
 #include "ports.h"
 #include "si.h"
 
-#define TICK_FIRST_NS   1000000u /* after the first wake-up in vain */
-#define TICK_MOST_NS    8000000u
+#define TICK_FIRST_NS 1000000u /* after the first wake-up in vain */
+#define TICK_MOST_NS  8000000u
+#define TICK_SHARE                                                                                           \
+    256u /* of the time, at most one part for ticks: where a look is dear they come more rarely */
+#define TICK_RAREST_NS                                                                                       \
+    64000000u /* but so often, since so long the first waits that comes when nobody polls any more */
+#define STAY_MOST_NS    8000000u
 #define ACCEPT_RETRY_NS 100000000u
 #define STAY_BYTES      65536u
 #define STAY_VAIN       8u
@@ -270,13 +275,13 @@ static bool are_cqs_attended(struct vb_cm *cm)
 
 /* backstop.lock and qp.lock held. Nobody else attends to it and much came at once, so more is on its way. Asking a few times more
  * costs less than going to sleep and being woken, whatever a call costs, since that is calls too; and while we sleep TCP's queue
- * grows, and what has lain there has left the caches. It ends when somebody wants the lock (si_qp_lock()), and after a tick at the
- * latest: so long others wait for this thread anyway. Our choice. */
+ * grows, and what has lain there has left the caches. It ends when somebody wants the lock (si_qp_lock()), and after the common
+ * tick at the latest: so long others wait for this thread anyway. Our choice. */
 static void stay(struct vb_qp *qp, uint64_t received_before)
 {
     if (qp->rx.received - received_before < STAY_BYTES)
         return;
-    const uint64_t until_ns = pal_now_ns() + TICK_MOST_NS;
+    const uint64_t until_ns = pal_now_ns() + STAY_MOST_NS;
     for (unsigned vain = 0; vain < STAY_VAIN && !pal_load_relaxed(&qp->wanted) && pal_now_ns() < until_ns;)
         vain = si_qp_progress(qp) ? 0 : vain + 1;
 }
@@ -323,8 +328,18 @@ static void start_ticking(struct si_backstop *b)
     tick_later(b);
 }
 
-/* By the thread of the cm. */
-static void backstop_run(struct vb_cm *cm)
+/* How long from one tick to the next while somebody polls. Under Wine a look at the sockets is five calls of another process, all
+ * while who polls wants the processor: at 8 ms that was a tenth of a ping-pong. Our choice. */
+static uint64_t longest_tick(uint64_t cost_ns)
+{
+    const uint64_t most_ns = cost_ns * TICK_SHARE;
+    if (most_ns < TICK_MOST_NS)
+        return TICK_MOST_NS;
+    return most_ns > TICK_RAREST_NS ? TICK_RAREST_NS : most_ns;
+}
+
+/* By the thread of the cm, which has been looking since began_ns. */
+static void backstop_run(struct vb_cm *cm, uint64_t began_ns)
 {
     struct si_backstop *b = &cm->backstop;
     unsigned attended;
@@ -347,7 +362,8 @@ static void backstop_run(struct vb_cm *cm)
             (void)pal_poller_deadline(b->poller, 0);
             pal_poller_watch(b->poller, true);
         } else {
-            b->tick_ns = b->tick_ns * 2 > TICK_MOST_NS ? TICK_MOST_NS : b->tick_ns * 2;
+            const uint64_t most_ns = longest_tick(pal_now_ns() - began_ns);
+            b->tick_ns = b->tick_ns * 2 > most_ns ? most_ns : b->tick_ns * 2;
             tick_later(b);
         }
     } else if (is_attended_to && !alone) {
@@ -629,6 +645,7 @@ static void end_poll(struct vb_cm *cm)
 
 vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
 {
+    const uint64_t began_ns = pal_now_ns();
     pal_mutex_lock(&cm->lock);
     begin_poll(cm);
     take_signals(cm);
@@ -636,7 +653,7 @@ vb_status_t si_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
     if (!has) {
         look(cm);
         pal_mutex_unlock(&cm->lock);
-        backstop_run(cm);
+        backstop_run(cm, began_ns);
         pal_mutex_lock(&cm->lock);
         take_signals(cm);
         has = pop_event(cm, ev);
