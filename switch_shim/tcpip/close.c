@@ -87,6 +87,7 @@ void tcp_close(struct sw_carrier *c, uint32_t linger_ms)
     pal_add_relaxed(&t->refs, 1u); /* ours, to the end of this function */
     t->is_closing = true;
     t->is_connecting = false;
+    t->is_driven = false; /* what is left of its sends is the engine's; the tick takes it off the list */
     t->wanted = 0;
     t->is_abortive = linger_ms == 0 && tcp_is_stream(t);
     abort_queue_locked(t, &t->recv, &told);

@@ -8,7 +8,7 @@
 #include "pal/wait.h"
 #include "tcpip/tcp.h"
 
-enum { LINGER_LOOK_MS = 10, GIVEN_LOOK_MS = 5000, BATCH = 32 };
+enum { DRIVEN_LOOK_MS = 2, LINGER_LOOK_MS = 10, GIVEN_LOOK_MS = 5000, BATCH = 32 };
 
 static struct engine {
     struct pal_mutex lock; /* guards all that follows, and that a socket found ready is still alive */
@@ -17,7 +17,8 @@ static struct engine {
     struct pal_if_watch *addresses;
     void (*address_fn)(void *);
     void *address_context;
-    struct tcp *lingering;
+    struct tcp *lingering, *driven;
+    uint64_t driven_look_ns; /* the next look at those */
     bool stops;
 } engine = {.lock = PAL_MUTEX_INIT};
 
@@ -35,6 +36,19 @@ static void serve_ready(void)
         tcp_event(ready[i].tag);
         tcp_release(ready[i].tag);
     }
+}
+
+/* True: it is the first. */
+static bool put_driven(struct tcp *t)
+{
+    bool is_first;
+
+    pal_mutex_lock(&engine.lock);
+    is_first = engine.driven == NULL;
+    t->next_driven = engine.driven;
+    engine.driven = t;
+    pal_mutex_unlock(&engine.lock);
+    return is_first;
 }
 
 /* Takes the whole list, looks, and puts back what is not over. */
@@ -61,6 +75,33 @@ static bool serve_lingering(void)
     return any;
 }
 
+/* Not more often than its time, whatever else the thread wakes up for: between two looks a program must have had time to ask. */
+static bool serve_driven(void)
+{
+    struct tcp *list, *next;
+    uint64_t now = pal_now_ns();
+    bool any;
+
+    pal_mutex_lock(&engine.lock);
+    list = now < engine.driven_look_ns ? NULL : engine.driven;
+    if (list != NULL) {
+        engine.driven = NULL;
+        engine.driven_look_ns = now + DRIVEN_LOOK_MS * 1000000u;
+    }
+    pal_mutex_unlock(&engine.lock);
+    for (struct tcp *t = list; t != NULL; t = next) {
+        next = t->next_driven;
+        if (tcp_driven_look(t))
+            tcp_release(t);
+        else
+            put_driven(t);
+    }
+    pal_mutex_lock(&engine.lock);
+    any = engine.driven != NULL;
+    pal_mutex_unlock(&engine.lock);
+    return any;
+}
+
 static void tell_addresses(void)
 {
     void (*fn)(void *) = NULL;
@@ -79,7 +120,7 @@ static void tell_addresses(void)
 
 static void engine_main(void *unused)
 {
-    bool any_lingers = false;
+    bool any_lingers = false, any_driven = false;
 
     (void)unused;
     for (;;) {
@@ -91,7 +132,7 @@ static void engine_main(void *unused)
         waits[1] = engine.addresses != NULL ? pal_if_watch_waitable(engine.addresses) : PAL_WAITABLE_NONE;
         pal_mutex_unlock(&engine.lock);
         waits[2] = tcp_os_given_waitable();
-        (void)pal_wait(waits, 3, any_lingers ? LINGER_LOOK_MS : GIVEN_LOOK_MS);
+        (void)pal_wait(waits, 3, any_driven ? DRIVEN_LOOK_MS : any_lingers ? LINGER_LOOK_MS : GIVEN_LOOK_MS);
         pal_poller_clear(engine.poller);
         pal_mutex_lock(&engine.lock);
         stops = engine.stops;
@@ -100,6 +141,7 @@ static void engine_main(void *unused)
             return;
         serve_ready();
         any_lingers = serve_lingering();
+        any_driven = serve_driven();
         tell_addresses();
         tcp_os_given_serve();
     }
@@ -163,6 +205,12 @@ void tcp_engine_linger(struct tcp *t)
     pal_mutex_unlock(&engine.lock);
 }
 
+void tcp_engine_drive(struct tcp *t)
+{
+    if (put_driven(t))
+        (void)tcp_engine_start(); /* it runs (driven.c): this wakes it up */
+}
+
 int sw_tcp_watch_addresses(void (*fn)(void *context), void *context)
 {
     int result = 0;
@@ -184,6 +232,21 @@ int sw_tcp_watch_addresses(void (*fn)(void *context), void *context)
     return result;
 }
 
+/* The thread has ended: nobody looks at them any more. */
+static void drop_driven(void)
+{
+    struct tcp *t, *next;
+
+    pal_mutex_lock(&engine.lock);
+    t = engine.driven;
+    engine.driven = NULL;
+    pal_mutex_unlock(&engine.lock);
+    for (; t != NULL; t = next) {
+        next = t->next_driven;
+        tcp_release(t);
+    }
+}
+
 void sw_tcp_stop(void)
 {
     struct pal_thread *thread;
@@ -197,6 +260,7 @@ void sw_tcp_stop(void)
     pal_mutex_unlock(&engine.lock);
     if (thread != NULL)
         pal_thread_join(thread);
+    drop_driven();
     tcp_os_given_drop(true);
     tcp_alarms_drop();
     pal_mutex_lock(&engine.lock);

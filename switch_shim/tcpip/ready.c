@@ -74,7 +74,7 @@ static unsigned for_events_locked(const struct tcp *t)
     return what;
 }
 
-/* What the engine has to watch for: what is queued and no waiter sleeps for, and what is wanted. */
+/* What the engine has to watch for: what is queued and neither a waiter sleeps for nor a program asks for, and what is wanted. */
 static unsigned engine_share_locked(const struct tcp *t)
 {
     unsigned what = 0;
@@ -83,9 +83,9 @@ static unsigned engine_share_locked(const struct tcp *t)
         return PAL_WRITABLE;
     if (tcp_is_stream(t) && !t->is_connected && !t->is_listening)
         return 0; /* the system reports such a one as hung up */
-    if (t->rest != NULL || t->send.head != NULL)
+    if (!t->is_driven && (t->rest != NULL || t->send.head != NULL))
         what |= PAL_WRITABLE;
-    if (t->recv.head != NULL)
+    if (!t->is_driven && t->recv.head != NULL)
         what |= PAL_READABLE;
     for (const struct tcp_waiter *w = t->waiters; w != NULL; w = w->next)
         what &= ~w->what;
@@ -179,6 +179,7 @@ void tcp_event(struct tcp *t)
     if (t->is_connecting) {
         has_connected = end_connecting_locked(t);
     } else {
+        t->drives = 0;
         if (tcp_is_stream(t) && !t->is_listening)
             t->is_dead |= (tcp_os_look(t->s) & TCP_DEAD) != 0;
         tcp_serve_locked(t, &told);

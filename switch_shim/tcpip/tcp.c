@@ -312,6 +312,7 @@ static const struct sw_carrier_ops tcp_ops = {
     .submit = tcp_submit,
     .now = tcp_now,
     .wait = tcp_wait,
+    .drive = tcp_drive,
     .cancel = tcp_cancel,
     .ready = tcp_ready,
     .want = tcp_want,

@@ -27,8 +27,7 @@ struct tcp_waiter {
 
 struct tcp {
     struct sw_carrier pub; /* first */
-    pal_atomic_u32
-        refs; /* the owner's, the engine's while it works on it, each waiter's, the lingering list's */
+    pal_atomic_u32 refs;   /* the owner's, the engine's while it works on it, each waiter's, each list's */
     pal_socket s;
     int af, type, protocol; /* const */
 
@@ -47,18 +46,20 @@ struct tcp {
     bool has_reset;       /* datagrams: a send met the answer to one before; the next receive tells */
     bool is_shared;       /* with another process, or was: the end of sending is the last close's (B213) */
     bool is_closing, is_abortive, is_final, is_lingering;
-    unsigned empty_looks; /* of blocking receives, of late, in vain */
-    int error;            /* the connection broke with this */
+    unsigned empty_looks;       /* of blocking receives, of late, in vain */
+    unsigned drives;            /* in a row */
+    bool is_driven, is_visited; /* driven.c */
+    int error;                  /* the connection broke with this */
     int connect_error;
     int close_result;
     uint8_t *rest; /* of a non-blocking send that was taken whole (windows.md, trap 1) */
     size_t rest_bytes, rest_at;
     unsigned unfetched; /* requests that wait() has to fetch */
     uint64_t linger_until_ns;
-    int send_buffer, recv_buffer; /* as the application set them; -1: not */
-    WSD_SOCKADDR_STORAGE peer;    /* streams: whose connection it is, also when it has ended */
-    int peer_bytes;               /* 0: none */
-    struct tcp *next_lingering;   /* engine.lock */
+    int send_buffer, recv_buffer;             /* as the application set them; -1: not */
+    WSD_SOCKADDR_STORAGE peer;                /* streams: whose connection it is, also when it has ended */
+    int peer_bytes;                           /* 0: none */
+    struct tcp *next_lingering, *next_driven; /* engine.lock */
 };
 
 static inline struct tcp *tcp_of(struct sw_carrier *c)
@@ -137,6 +138,10 @@ void tcp_want(struct sw_carrier *c, uint32_t events);
 void tcp_leave(struct tcp *t, struct tcp_queue *told);
 void tcp_event(struct tcp *t); /* the engine found it ready */
 
+/* driven.c */
+void tcp_drive(struct sw_carrier *c);
+bool tcp_driven_look(struct tcp *t); /* the tick. True: nobody asks any more, and the engine has it again */
+
 /* close.c */
 void tcp_close(struct sw_carrier *c, uint32_t linger_ms);
 void tcp_finalize_locked(
@@ -148,6 +153,7 @@ void tcp_release(struct tcp *t);
 bool tcp_engine_start(void);                              /* or let it look at everything anew */
 bool tcp_engine_arm_locked(struct tcp *t, unsigned what); /* tcp.lock held. False: out of resources */
 void tcp_engine_linger(struct tcp *t);                    /* look at it now and then */
+void tcp_engine_drive(struct tcp *t);                     /* look now and then whether it still is driven */
 
 /* tcp.c */
 void tcp_connected_locked(struct tcp *t);
