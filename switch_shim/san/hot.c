@@ -14,6 +14,8 @@
 #define KEPT_MAX 1024u /* with those whose application goes round and asks */
 #define TICK_MAX 64u   /* looked after at once */
 #define TICK_NS  2000000u
+#define TICK_MOST_NS                                                                                         \
+    8000000u /* while all are looked after by who asks: the tick takes a processor from them */
 #define CALM_MIN 16u
 #define CALM_MAX 4096u
 
@@ -21,8 +23,8 @@ static struct {
     struct pal_mutex lock; /* guards the rest; a leaf */
     unsigned count, limit; /* limit 0: not known yet */
     struct san *kept[KEPT_MAX];
-    unsigned next;    /* where the tick goes on */
-    uint64_t next_ns; /* the next tick */
+    unsigned next;             /* where the tick goes on */
+    uint64_t tick_ns, next_ns; /* the next tick */
 } hot = {.lock = PAL_MUTEX_INIT};
 
 static bool keep(struct san *c, bool is_asked)
@@ -38,8 +40,10 @@ static bool keep(struct san *c, bool is_asked)
     is_kept = hot.count < (is_asked ? KEPT_MAX : hot.limit);
     if (is_kept)
         hot.kept[hot.count++] = c;
-    if (is_kept && is_first)
+    if (is_kept && is_first) {
+        hot.tick_ns = TICK_NS;
         hot.next_ns = pal_now_ns() + TICK_NS;
+    }
     pal_mutex_unlock(&hot.lock);
     if (is_kept && is_first)
         san_service_wake();
@@ -59,7 +63,7 @@ static void drop(struct san *c)
 bool san_hot_visit(struct san *c, unsigned patience)
 {
     if (c->is_hot) {
-        c->is_visited = true;
+        pal_store_relaxed(&c->is_visited, true);
         return true;
     }
     if (c->set.spin_us == 0 || !c->is_opened || c->companion == NULL || c->is_moved || c->giving != NULL)
@@ -79,7 +83,8 @@ bool san_hot_visit(struct san *c, unsigned patience)
             return false;
         }
     }
-    c->is_hot = c->is_visited = true;
+    c->is_hot = true;
+    pal_store_relaxed(&c->is_visited, true);
     c->is_cooling = false;
     return true;
 }
@@ -131,7 +136,7 @@ static void drive(struct san *c)
     (void)c->procs->lpWSPGetOverlappedResult(c->descriptor, &s->ov, &bytes, FALSE, &flags, &error);
 }
 
-bool san_poll(struct san *c)
+bool san_look(struct san *c)
 {
     if (c->polled_receives == 0 && c->polled_others == 0)
         return false;
@@ -140,6 +145,13 @@ bool san_poll(struct san *c)
         return false;
     if (c->is_cooling && c->polled_receives != 0)
         sw_session_ping(c->session);
+    return true;
+}
+
+bool san_poll(struct san *c)
+{
+    if (!san_look(c))
+        return false;
     san_act(c);
     check_cold(c);
     return true;
@@ -150,9 +162,8 @@ bool san_poll(struct san *c)
 static void look_after(struct san *c)
 {
     san_enter(c);
-    if (c->is_hot && !c->is_visited)
-        san_hot_cool(c, CALM_MIN);
-    c->is_visited = false;
+    if (c->is_hot)
+        san_hot_cool(c, CALM_MIN); /* nobody came */
     if (c->is_cooling) {
         while (san_poll(c))
             ;
@@ -170,11 +181,16 @@ uint64_t san_hot_tick(void)
 
     pal_mutex_lock(&hot.lock);
     if (hot.count != 0 && pal_now_ns() >= hot.next_ns) {
-        for (; count < hot.count && count < TICK_MAX; count++) {
-            now[count] = hot.kept[hot.next++ % hot.count];
-            pal_add_acq_rel(&now[count]->refs, 1u);
+        for (unsigned i = 0; i < hot.count && i < TICK_MAX; i++) {
+            struct san *c = hot.kept[hot.next++ % hot.count];
+
+            if (pal_swap_acq_rel(&c->is_visited, false))
+                continue; /* it is in good hands: not even its lock is asked for, which who looks has all the time */
+            pal_add_acq_rel(&c->refs, 1u);
+            now[count++] = c;
         }
-        hot.next_ns = pal_now_ns() + TICK_NS;
+        hot.tick_ns = count != 0 ? TICK_NS : hot.tick_ns >= TICK_MOST_NS / 2 ? TICK_MOST_NS : 2 * hot.tick_ns;
+        hot.next_ns = pal_now_ns() + hot.tick_ns;
     }
     pal_mutex_unlock(&hot.lock);
     for (unsigned i = 0; i < count; i++)

@@ -119,10 +119,10 @@ struct san {
     unsigned rx_first, rx_count;
 
     /* hot.c: how the ends of requests are learned */
-    bool is_hot;        /* new requests are polled for */
-    bool is_cooling;    /* they are not any more; some are still out */
-    bool is_kept;       /* in the list of hot connections */
-    bool is_visited;    /* since the last tick */
+    bool is_hot;                /* new requests are polled for */
+    bool is_cooling;            /* they are not any more; some are still out */
+    bool is_kept;               /* in the list of hot connections */
+    pal_atomic_bool is_visited; /* since the last tick; the tick asks without the lock */
     bool is_driven;     /* the visitor asks for overlapped requests: they are no reason to cool down */
     unsigned calm;      /* visits until it may be hot (again) */
     unsigned next_calm; /* that many after the next long wait */
@@ -214,6 +214,7 @@ bool san_take_polled(struct san *c); /* whose OVERLAPPED shows the end; true: th
 bool san_hot_visit(struct san *c, unsigned patience); /* true: hot, or cooling down: poll */
 void san_hot_cool(struct san *c, unsigned calm);
 void san_hot_leave(struct san *c); /* the companion is gone */
+bool san_look(struct san *c);      /* asks the provider; true: something came, and san_act() is due */
 bool san_poll(struct san *c);      /* asks the provider, acts; true: something came */
 uint64_t san_hot_tick(void);       /* the service, unlocked: when next */
 

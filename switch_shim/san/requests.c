@@ -298,6 +298,15 @@ static int receive_now(struct san *c, struct sw_request *r)
     return error;
 }
 
+/* Most looks of a poller find nothing and leave nothing to be done: for these the shortest way. */
+static bool is_vain_look(struct san *c, const struct sw_request *r)
+{
+    if (r->kind != SW_REQUEST_RECEIVE || (r->flags & (WS_MSG_OOB | WS_MSG_PEEK)) != 0 ||
+        r->op.buffer_count == 0 || r->op.buffers[0].len == 0 || !sw_session_receive_vain(c->session))
+        return false;
+    return !san_hot_visit(c, LOOKS_OF_A_POLLER) || !san_look(c);
+}
+
 void san_drive(struct sw_carrier *carrier)
 {
     struct san *c = san_of(carrier);
@@ -318,10 +327,14 @@ int san_now(struct sw_carrier *carrier, struct sw_request *r)
 
     prepare(r);
     san_enter(c);
-    if (c->session == NULL || c->is_moved)
+    if (c->session == NULL || c->is_moved) {
         result = WSAENOTCONN;
-    else
+    } else if (is_vain_look(c, r)) {
+        pal_mutex_unlock(&c->lock);
+        return WSAEWOULDBLOCK;
+    } else {
         result = r->kind == SW_REQUEST_SEND ? send_now(c, r) : receive_now(c, r);
+    }
     san_leave(c);
     return result;
 }

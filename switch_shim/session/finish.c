@@ -11,6 +11,7 @@ void sw_keepalive_start(struct sw_session *s)
 
 void sw_session_keepalive(struct sw_session *s, uint32_t idle_ms, uint32_t step_ms, uint32_t probes)
 {
+    sw_stir(s);
     s->cfg.keepalive_ms = idle_ms;
     s->cfg.keepalive_step_ms = step_ms;
     s->cfg.keepalive_probes = probes;
@@ -24,6 +25,7 @@ void sw_session_keepalive(struct sw_session *s, uint32_t idle_ms, uint32_t step_
 
 void sw_session_ping(struct sw_session *s)
 {
+    sw_stir(s);
     if (sw_state_may_send_data(s->state) && !s->close_wanted && !s->close_got)
         s->due.ping = true;
 }
@@ -105,6 +107,7 @@ void sw_close_came(struct sw_session *s)
 
 int sw_session_shutdown(struct sw_session *s, int how)
 {
+    sw_stir(s);
     if (how != SD_SEND && how != SD_RECEIVE && how != SD_BOTH)
         return WSAEINVAL; /* B133 */
     if (s->state < SW_ST_OPEN)
@@ -123,6 +126,7 @@ int sw_session_shutdown(struct sw_session *s, int how)
 
 int sw_session_close(struct sw_session *s, uint32_t linger_ms)
 {
+    sw_stir(s);
     if (s->state >= SW_ST_SUSPEND_SENT && s->state <= SW_ST_MOVED)
         return WSATRY_AGAIN;
     s->close_wanted = true;

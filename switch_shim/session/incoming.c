@@ -176,6 +176,7 @@ void sw_session_message(struct sw_session *s, unsigned buffer, uint32_t bytes)
     struct sw_wire_message m;
     const char *rule;
 
+    sw_stir(s);
     if (s->state == SW_ST_DEAD || s->state == SW_ST_NEW || s->state == SW_ST_MOVED)
         return; /* what was on its way; receives that a move ended with 0 bytes */
     s->heard = true;

@@ -152,11 +152,20 @@ struct sw_session {
     uint8_t timer_due[SW_TIMER_COUNT]; /* 0 nothing, 1 arm, 2 disarm */
     bool timer_armed[SW_TIMER_COUNT];
     bool heard;
+    bool is_settled; /* nothing has been called since sw_session_next() had nothing more */
     uint32_t probes;
     struct sw_session_stats stats;
 };
 
+/* First in every call that may make something due. */
+static inline void sw_stir(struct sw_session *s)
+{
+    s->is_settled = false;
+}
+
 /* session.c */
+bool sw_next_action(struct sw_session *s,
+                    struct sw_action *out); /* sw_session_next() without its short cut */
 void sw_move_state(struct sw_session *s, enum sw_event event);
 void sw_arm(struct sw_session *s, enum sw_timer timer, uint32_t ms);
 void sw_disarm(struct sw_session *s, enum sw_timer timer);

@@ -20,6 +20,7 @@ enum state_flags {
 
 int sw_session_suspend(struct sw_session *s)
 {
+    sw_stir(s);
     switch (s->state) {
     case SW_ST_OPEN:
         if (s->close_wanted)
@@ -38,6 +39,7 @@ int sw_session_suspend(struct sw_session *s)
 
 bool sw_session_suspend_off(struct sw_session *s)
 {
+    sw_stir(s);
     s->suspend_again = false;
     if (s->state != SW_ST_DRAINING)
         return s->state == SW_ST_OPEN || s->state == SW_ST_HELD || s->state == SW_ST_SUSPENDED;
@@ -98,6 +100,7 @@ struct sw_op *sw_session_take_receives(struct sw_session *s)
 {
     struct sw_op *first = s->rx.ops.first;
 
+    sw_stir(s);
     if (s->state != SW_ST_MOVED)
         return NULL;
     sw_ops_init(&s->rx.ops);
@@ -119,6 +122,7 @@ size_t sw_session_export(struct sw_session *s, struct sw_session_state *out, uin
     const size_t at = (size_t)(s->rx.consumed % s->cfg.storage_bytes);
     const size_t first = s->cfg.storage_bytes - at < bytes ? s->cfg.storage_bytes - at : bytes;
 
+    sw_stir(s);
     memset(out, 0, sizeof(*out));
     if (s->state != SW_ST_MOVED)
         return 0;
@@ -213,6 +217,7 @@ static void restore_streams(struct sw_session *s, const struct sw_session_state 
 int sw_session_import(struct sw_session *s, const struct sw_session_state *state, const uint8_t *storage,
                       size_t storage_bytes)
 {
+    sw_stir(s);
     if (s->state != SW_ST_NEW || !state_is_sound(s, state, storage_bytes))
         return WSAEINVAL;
     restore_peer(s, state);

@@ -182,6 +182,7 @@ int sw_session_receive(struct sw_session *s, struct sw_op *op)
 {
     int error = may_receive(s);
 
+    sw_stir(s);
     if (error != 0)
         return error;
     sw_op_start(op);
@@ -208,6 +209,7 @@ int sw_session_receive_now(struct sw_session *s, const WSABUF *buffers, uint32_t
     struct sw_op op;
     int error = may_receive(s);
 
+    sw_stir(s);
     *bytes = 0;
     if (error != 0)
         return error;
@@ -230,6 +232,15 @@ int sw_session_receive_now(struct sw_session *s, const WSABUF *buffers, uint32_t
     return error;
 }
 
+bool sw_session_receive_vain(struct sw_session *s)
+{
+    if (s->rx.ops.first != NULL || sw_is_readable(s) || may_receive(s) != 0)
+        return false;
+    s->read_armed = true;
+    s->rx.want_read = false; /* there is no transfer */
+    return true;
+}
+
 int sw_session_peek(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count, uint64_t *bytes)
 {
     const uint64_t consumed = s->rx.consumed;
@@ -238,6 +249,7 @@ int sw_session_peek(struct sw_session *s, const WSABUF *buffers, uint32_t buffer
     struct sw_op op;
     int error = may_receive(s);
 
+    sw_stir(s);
     *bytes = 0;
     if (error != 0)
         return error;
@@ -264,6 +276,7 @@ uint64_t sw_session_readable(const struct sw_session *s)
 
 void sw_session_want_read(struct sw_session *s)
 {
+    sw_stir(s);
     if (stored(s) == 0)
         s->rx.want_read = s->rx.in_count != 0;
     sw_work(s);

@@ -149,6 +149,7 @@ int sw_session_send(struct sw_session *s, struct sw_op *op)
 {
     int error = may_send(s);
 
+    sw_stir(s);
     if (error != 0)
         return error;
     sw_op_start(op);
@@ -165,6 +166,7 @@ int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t bu
     uint8_t *from = NULL;
     uint32_t piece;
 
+    sw_stir(s);
     *bytes = 0;
     if (error != 0)
         return error;
@@ -197,6 +199,7 @@ bool sw_session_is_writable(const struct sw_session *s)
 
 void sw_session_want_write(struct sw_session *s)
 {
+    sw_stir(s);
     s->tx.want_write = true;
     sw_work(s);
 }
@@ -205,6 +208,7 @@ bool sw_session_cancel(struct sw_session *s, struct sw_op *op)
 {
     bool untouched = op->taken == 0 && op->bytes == 0 && op->transfers == 0;
 
+    sw_stir(s);
     if (!untouched || s->rx.step.op == op)
         return false;
     if (!sw_ops_remove(&s->tx.ops, op) && !sw_ops_remove(&s->rx.ops, op))

@@ -102,6 +102,7 @@ void sw_disarm(struct sw_session *s, enum sw_timer timer)
 
 void sw_session_timer(struct sw_session *s, enum sw_timer timer)
 {
+    sw_stir(s);
     if (!s->timer_armed[timer] || s->timer_due[timer] != 0)
         return; /* it fired while it was being stopped or set anew */
     s->timer_armed[timer] = false;
@@ -169,6 +170,7 @@ static void post_all(struct sw_session *s)
 
 void sw_session_start(struct sw_session *s)
 {
+    sw_stir(s);
     if (s->state != SW_ST_NEW)
         return;
     post_all(s);
@@ -198,6 +200,7 @@ void sw_session_sent(struct sw_session *s, unsigned buffer)
 {
     const uint64_t bit = UINT64_C(1) << buffer;
 
+    sw_stir(s);
     s->tx.free_buffers |= bit;
     s->tx.data_in_flight &= ~bit;
     if (s->tx.in_flight != 0)
@@ -213,6 +216,7 @@ static bool is_gone(int error)
 
 void sw_session_registered(struct sw_session *s, struct sw_range *range, int error)
 {
+    sw_stir(s);
     if (is_gone(error))
         sw_end(s, error == WSAECONNABORTED ? error : WSAECONNRESET, false);
     if (!sw_out_registered(s, range, error))
@@ -222,6 +226,7 @@ void sw_session_registered(struct sw_session *s, struct sw_range *range, int err
 
 void sw_session_rdma_done(struct sw_session *s, struct sw_range *range, int error)
 {
+    sw_stir(s);
     if (!sw_out_rdma_done(s, range, error))
         (void)sw_in_rdma_done(s, range, error);
     if (error != 0)
@@ -231,6 +236,7 @@ void sw_session_rdma_done(struct sw_session *s, struct sw_range *range, int erro
 
 void sw_session_broken(struct sw_session *s, int error)
 {
+    sw_stir(s);
     /* both have said CLOSE: that is how it ends */
     bool over = s->close_got && s->close_sent;
 
@@ -315,7 +321,7 @@ static bool next_notice(struct sw_session *s, struct sw_action *out)
     return next_event(s, out) || next_timer(s, out);
 }
 
-bool sw_session_next(struct sw_session *s, struct sw_action *out)
+bool sw_next_action(struct sw_session *s, struct sw_action *out)
 {
     memset(out, 0, offsetof(struct sw_action, released));
     if (next_post(s, out))
@@ -344,4 +350,13 @@ bool sw_session_next(struct sw_session *s, struct sw_action *out)
         return true;
     }
     return false;
+}
+
+/* Who polls asks after every look, and mostly nothing was called in between. */
+bool sw_session_next(struct sw_session *s, struct sw_action *out)
+{
+    if (s->is_settled)
+        return false;
+    s->is_settled = !sw_next_action(s, out);
+    return !s->is_settled;
 }

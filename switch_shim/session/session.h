@@ -175,6 +175,9 @@ int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t bu
 /* Non-blocking receive: 0 and *bytes (0: end of stream), WSAEWOULDBLOCK, or a code as above. */
 int sw_session_receive_now(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count,
                            uint64_t *bytes);
+/* True: the receive above, of at least a byte, would answer WSAEWOULDBLOCK and leave nothing to be done, and counts as made (it
+ * enables FD_READ again). For who asks again and again; false says nothing. */
+bool sw_session_receive_vain(struct sw_session *s);
 /* MSG_PEEK: copies without consuming. Answers likewise. */
 int sw_session_peek(struct sw_session *s, const WSABUF *buffers, uint32_t buffer_count, uint64_t *bytes);
 /* MSG_OOB receive: 0 and the byte; WSAEINVAL: none there, or urgent data is in line; WSAEWOULDBLOCK: none yet. */

@@ -46,6 +46,7 @@ void sw_pass_mark(struct sw_session *s)
 
 int sw_session_receive_urgent(struct sw_session *s, uint8_t *byte)
 {
+    sw_stir(s);
     if (s->rx.urgent_inline || !s->rx.urgent_ever)
         return WSAEINVAL; /* B216 */
     s->oob_armed = true;
@@ -58,6 +59,7 @@ int sw_session_receive_urgent(struct sw_session *s, uint8_t *byte)
 
 void sw_session_urgent_inline(struct sw_session *s, bool on)
 {
+    sw_stir(s);
     s->rx.urgent_inline = on;
 }
 

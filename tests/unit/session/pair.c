@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/internal.h" /* for the short cut of sw_session_next() */
+
 static _Noreturn void give_up(const struct pair *p, const char *what)
 {
     p->failed(what);
@@ -240,6 +242,15 @@ static void act_on(struct pair *p, unsigned side, const struct sw_action *a)
     }
 }
 
+/* sw_session_next() has a short cut for when nothing was called: by the long way there must be nothing either. */
+static void check_short_cut(struct pair *p, unsigned side)
+{
+    struct sw_action a;
+
+    if (p->side[side].s->is_settled && sw_next_action(p->side[side].s, &a))
+        give_up(p, "something is due, and the session would not say so");
+}
+
 void pair_act(struct pair *p, unsigned side)
 {
     struct sw_action a;
@@ -248,6 +259,7 @@ void pair_act(struct pair *p, unsigned side)
     if (p->side[side].is_acting)
         return;
     p->side[side].is_acting = true;
+    check_short_cut(p, side);
     while (sw_session_next(p->side[side].s, &a)) {
         if (p->between != NULL)
             p->between(side);
