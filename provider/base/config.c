@@ -37,7 +37,7 @@ static const struct setting settings[] = {
     ROW("WSD_QUEUE_CAP", queue_cap, 4096, 16, 1u << 20),
     ROW("WSD_BACKLOG_MAX", backlog_max, 200, 1, 4096),
     ROW("WSD_CQ_DEPTH", cq_depth, 16383, 255, 1u << 22),
-    ROW("WSD_MR_CACHE", mr_cache_entries, 256, 0, 65536),
+    ROW("WSD_MR_CACHE", mr_cache_entries, 4096, 0, 65536),
 };
 
 static uint64_t env_number(const char *name, uint64_t fallback, uint64_t low, uint64_t high)

@@ -1,6 +1,6 @@
-/* mr_cache.c - see mr_cache.h. Most-recently-used lists: the working set of a switch is a few application buffers beside the
- * pools of its connections, so hits are near the head of what is idle; of what is in use only the head is looked at, since a
- * registration too many costs less than a walk over the pools of a thousand connections. */
+/* mr_cache.c - see mr_cache.h. Mostly a buffer is used again from its beginning, so those that begin in one page are found by that,
+ * however many there are: a thousand connections have two thousand. What lies within a larger registration is looked for at the
+ * heads of the lists, where the most recently used ones are; a registration too many costs less than a walk over all. */
 #include "data/mr_cache.h"
 
 #include <stdlib.h>
@@ -9,11 +9,14 @@
 
 bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_entries, uint64_t max_bytes)
 {
-    *c = (struct wsd_mr_cache){.max_entries = max_entries, .max_bytes = max_bytes, .pd = pd};
+    *c = (struct wsd_mr_cache){
+        .page = pal_page_size(), .max_entries = max_entries, .max_bytes = max_bytes, .pd = pd};
     return pal_lock_init(&c->lock);
 }
 
-enum { BUSY_LOOKS = 32 };
+enum { IDLE_LOOKS = 256, BUSY_LOOKS = 32 };
+
+/* --- lists and chains --- */
 
 static struct wsd_mr_list *list_of(struct wsd_mr_cache *c, const struct wsd_mr *m)
 {
@@ -46,6 +49,28 @@ static void push_front_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
     }
 }
 
+/* Addresses of buffers that were allocated together differ in the low bits of their page numbers, or by a power of two. */
+static struct wsd_mr **chain_of(struct wsd_mr_cache *c, uint64_t start)
+{
+    uint64_t page = start / c->page;
+    return &c->chains[(page ^ page >> 8 ^ page >> 16) % WSD_MR_CHAINS];
+}
+
+static void chain_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
+{
+    struct wsd_mr **chain = chain_of(c, m->start);
+    m->beside = *chain;
+    *chain = m;
+}
+
+static void unchain_locked(struct wsd_mr_cache *c, struct wsd_mr *m)
+{
+    struct wsd_mr **at = chain_of(c, m->start);
+    while (*at != m)
+        at = &(*at)->beside;
+    *at = m->beside;
+}
+
 /* Deregister a list linked through next. Outside the lock. */
 static void destroy_list(struct wsd_mr *m)
 {
@@ -69,6 +94,7 @@ static struct wsd_mr *collect_locked(struct wsd_mr_cache *c)
     while (c->idle.tail && is_over_locked(c)) {
         struct wsd_mr *m = c->idle.tail;
         unlink_locked(c, m);
+        unchain_locked(c, m);
         m->next = out;
         out = m;
     }
@@ -109,11 +135,16 @@ static bool fits(const struct wsd_mr *m, uint64_t start, uint64_t end, bool exac
     return exact ? m->start == start && m->end == end : m->start <= start && end <= m->end;
 }
 
+static bool serves(const struct wsd_mr *m, uint64_t start, uint64_t end, uint32_t access, bool exact)
+{
+    return !m->dead && fits(m, start, end, exact) && (m->access & access) == access;
+}
+
 static struct wsd_mr *find_in(struct wsd_mr *m, uint32_t looks, uint64_t start, uint64_t end, uint32_t access,
                               bool exact)
 {
     for (; m && looks; m = m->next, looks--)
-        if (!m->dead && fits(m, start, end, exact) && (m->access & access) == access)
+        if (serves(m, start, end, access, exact))
             return m;
     return NULL;
 }
@@ -121,8 +152,10 @@ static struct wsd_mr *find_in(struct wsd_mr *m, uint32_t looks, uint64_t start, 
 static struct wsd_mr *find_locked(struct wsd_mr_cache *c, uint64_t start, uint64_t end, uint32_t access,
                                   bool exact)
 {
-    struct wsd_mr *m = find_in(c->idle.head, UINT32_MAX, start, end, access,
-                               exact); /* bounded by max_entries */
+    for (struct wsd_mr *m = *chain_of(c, start); m; m = m->beside)
+        if (serves(m, start, end, access, exact))
+            return m;
+    struct wsd_mr *m = find_in(c->idle.head, IDLE_LOOKS, start, end, access, exact);
     return m ? m : find_in(c->busy.head, BUSY_LOOKS, start, end, access, exact);
 }
 
@@ -152,8 +185,7 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
         return VB_E_NOMEM;
     /* whole pages: neighbours in the same pages hit too, and pages are what the device pins anyway */
     if (keeps && !exact) {
-        uint64_t page = pal_page_size();
-        uint64_t first = start & ~(page - 1), last = (end + page - 1) & ~(page - 1);
+        uint64_t first = start & ~(c->page - 1), last = (end + c->page - 1) & ~(c->page - 1);
         if (last >= end) { /* false only when rounding up would wrap */
             start = first;
             end = last;
@@ -173,6 +205,7 @@ static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_
     pal_lock_take(&c->lock);
     m->dead = !keeps || generation != c->invalidations;
     push_front_locked(c, m);
+    chain_locked(c, m);
     pal_lock_give(&c->lock);
     *out = m;
     return VB_OK;
@@ -199,6 +232,7 @@ void wsd_mr_put(struct wsd_mr_cache *c, struct wsd_mr *m)
         unlink_locked(c, m);
         m->users = 0;
         if (m->dead) {
+            unchain_locked(c, m);
             gone = m; /* unlink left it without neighbours */
         } else {
             push_front_locked(c, m);
@@ -226,6 +260,7 @@ enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, 
         if (!overlaps(m, start, end))
             continue;
         unlink_locked(c, m);
+        unchain_locked(c, m);
         m->next = gone;
         gone = m;
         result = WSD_INVALIDATE_DONE;

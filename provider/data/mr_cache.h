@@ -19,6 +19,7 @@
 
 struct wsd_mr {
     struct wsd_mr *prev, *next; /* in one of the cache's lists, most recently used first */
+    struct wsd_mr *beside;      /* in the chain of those that begin in pages like this one's */
     struct vb_mr *mr;
     uint64_t start, end; /* [start, end) */
     uint32_t access;
@@ -26,11 +27,15 @@ struct wsd_mr {
     bool dead; /* never hit again; goes away with its last user */
 };
 
+#define WSD_MR_CHAINS 256u
+
 struct wsd_mr_cache {
     struct pal_lock lock; /* guards everything below */
     struct wsd_mr_list {
         struct wsd_mr *head, *tail;
-    } busy, idle;                  /* with users, and without */
+    } busy, idle; /* with users, and without */
+    struct wsd_mr *chains[WSD_MR_CHAINS];
+    uint64_t page;                 /* its size */
     uint32_t entries, max_entries; /* idle ones */
     uint64_t bytes, max_bytes;     /* of them */
     uint64_t invalidations;        /* a registration that raced with one is not cached */

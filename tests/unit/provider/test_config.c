@@ -36,7 +36,7 @@ static const struct expected {
     {"WSD_QUEUE_CAP", FIELD(queue_cap), 4096, 16, 1048576},
     {"WSD_BACKLOG_MAX", FIELD(backlog_max), 200, 1, 4096},
     {"WSD_CQ_DEPTH", FIELD(cq_depth), 16383, 255, 4194304},
-    {"WSD_MR_CACHE", FIELD(mr_cache_entries), 256, 0, 65536},
+    {"WSD_MR_CACHE", FIELD(mr_cache_entries), 4096, 0, 65536},
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 

@@ -620,6 +620,40 @@ static void many_threads_that_use_invalidate_and_switch_leave_nothing_over(void 
     assert_int_equal(f.cache.bytes, 0);
 }
 
+/* Far more than anybody would look through, idle and in use: what begins where it began is found all the same. */
+static void a_buffer_is_found_by_its_beginning_among_thousands(void **state)
+{
+    enum { MANY = 3000 };
+    uint8_t *mem = pal_pages_alloc(MANY * f.page);
+    struct wsd_mr **all = calloc(MANY, sizeof *all);
+
+    (void)state;
+    assert_non_null(mem);
+    assert_non_null(all);
+    replace_cache(MANY, UINT64_MAX, true);
+    for (unsigned i = 0; i < MANY; i++)
+        all[i] = get_bytes(mem + i * f.page, f.page, VB_ACCESS_LOCAL_WRITE);
+    assert_int_equal(registrations_made(), MANY);
+    for (unsigned i = 0; i < MANY; i++) { /* in use */
+        struct wsd_mr *again = get_bytes(mem + i * f.page + 8, 16, VB_ACCESS_LOCAL_WRITE);
+        assert_ptr_equal(again, all[i]);
+        wsd_mr_put(&f.cache, again);
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        wsd_mr_put(&f.cache, all[i]);
+    for (unsigned i = 0; i < MANY; i++) { /* idle, the least recently used first */
+        assert_ptr_equal(get_bytes(mem + i * f.page, f.page, VB_ACCESS_LOCAL_WRITE), all[i]);
+        wsd_mr_put(&f.cache, all[i]);
+    }
+    assert_int_equal(registrations_made(), MANY);
+    (void)wsd_mr_cache_invalidate(&f.cache, mem, MANY * f.page);
+    assert_int_equal(f.cache.entries, 0);
+    for (unsigned i = 0; i < WSD_MR_CHAINS; i++)
+        assert_null(f.cache.chains[i]);
+    free(all);
+    pal_pages_free(mem, MANY * f.page);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -630,6 +664,7 @@ int main(void)
         TEST(fewer_rights_hit_and_more_rights_miss),
         TEST(an_exact_registration_is_never_larger_than_asked_and_hits_only_itself),
         TEST(several_users_share_one_registration),
+        TEST(a_buffer_is_found_by_its_beginning_among_thousands),
         TEST(empty_and_wrapping_ranges_are_refused_without_asking_the_device),
         TEST(a_registration_that_fails_is_reported_and_leaves_nothing_behind),
         TEST(an_invalidation_drops_what_it_overlaps_on_either_side_and_nothing_else),
