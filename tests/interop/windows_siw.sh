@@ -150,6 +150,9 @@ main() {
     if [[ -z ${WSD_TEST_OWN_NETWORK:-} ]]; then
         { command -v ip && unshare --net true; } >/dev/null 2>&1 ||
             { echo "skipped: a network of one's own takes root, and the package iproute2" && exit 77; }
+        # What a guest needs is installed while there is a network.
+        "$root/scripts/vm/guest.sh" --device siw --timeout 300 -- true >/dev/null ||
+            { echo "skipped: no guest with siw on this machine (see above)" && exit 77; }
         WSD_TEST_OWN_NETWORK=yes exec unshare --net "$self" "$program" "$native"
     fi
     host_main
