@@ -124,6 +124,7 @@ struct san {
     bool is_kept;               /* in the list of hot connections */
     pal_atomic_bool is_visited; /* since the last tick; the tick asks without the lock */
     bool is_driven;     /* the visitor asks for overlapped requests: they are no reason to cool down */
+    unsigned asked;     /* so many more operations are those of somebody who asks */
     unsigned calm;      /* visits until it may be hot (again) */
     unsigned next_calm; /* that many after the next long wait */
     unsigned looks;     /* in vain, of a poller that is not hot yet */

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPY_MAX          (16u << 20) /* of one non-blocking send; our choice */
-#define CANCEL_MS         500u        /* our choice */
-#define LOOKS_OF_A_POLLER 16u         /* in vain, and without a want() between them; our choice */
+#define COPY_MAX             (16u << 20) /* of one non-blocking send; our choice */
+#define CANCEL_MS            500u        /* our choice */
+#define SUBMITS_AFTER_ASKING 8u          /* until it counts as one that does not ask; our choice */
+#define LOOKS_OF_A_POLLER    16u         /* in vain, and without a want() between them; our choice */
 
 static uint64_t total_of(const struct sw_request *r)
 {
@@ -172,6 +173,16 @@ static void prepare(struct sw_request *r)
         r->op.flags = SW_OP_WAIT_ALL;
 }
 
+/* A program that goes round many sockets asks each of them once or twice for each of its operations, and is a poller all the same: its
+ * questions add up over the operations. */
+static bool was_asked(struct san *c)
+{
+    if (c->asked == 0)
+        return false;
+    c->asked--;
+    return true;
+}
+
 int san_submit(struct sw_carrier *carrier, struct sw_request *r)
 {
     struct san *c = san_of(carrier);
@@ -186,7 +197,7 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
         if (r->state != SAN_DONE) {
             r->state = SAN_PENDING;
             c->request_count++;
-            if (!r->is_waited && !c->is_driven)
+            if (!r->is_waited && !c->is_driven && !was_asked(c))
                 san_hot_cool(c, CALM_AFTER_EVENTS); /* nobody will come and look */
             result = WSA_IO_PENDING;
         }
@@ -313,6 +324,7 @@ void san_drive(struct sw_carrier *carrier)
 
     san_enter(c);
     c->calm = 0; /* overlapped calls came before, but they are asked for */
+    c->asked = SUBMITS_AFTER_ASKING;
     if (c->session != NULL && san_hot_visit(c, LOOKS_OF_A_POLLER)) {
         c->is_driven = c->is_hot;
         (void)san_poll(c);

@@ -116,6 +116,56 @@ static void a_poller_is_polled_for(void **state)
     end_close(&b, SW_SESSION_LINGER_FOREVER);
 }
 
+static bool is_reported(struct end *e, struct pending *p)
+{
+    bool is;
+
+    pal_mutex_lock(&e->lock);
+    is = p->times != 0;
+    pal_mutex_unlock(&e->lock);
+    return is;
+}
+
+/* One operation after the other; the program asks for each a few times, or for none. Polled receives, in the end. */
+static uint64_t operations(bool is_asked_for)
+{
+    struct sw_san_stats stats;
+    struct pending p;
+    struct end a, b;
+    char text[4];
+
+    end_pair(&a, &b);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(end_submit(&a, &p, SW_REQUEST_RECEIVE, text, 4), 0);
+        if (is_asked_for)
+            a.carrier->ops->drive(a.carrier); /* in vain */
+        assert_int_equal(end_send(&b, "here", 4), 0);
+        for (unsigned n = 0; is_asked_for && n < WAIT_MS && !is_reported(&a, &p); n++) {
+            pal_sleep_ms(1);
+            a.carrier->ops->drive(a.carrier);
+        }
+        end_wait_pending(&a, &p);
+        assert_memory_equal(text, "here", 4);
+    }
+    sw_san_stats(a.carrier, &stats);
+    end_close(&a, SW_SESSION_LINGER_FOREVER);
+    end_close(&b, SW_SESSION_LINGER_FOREVER);
+    return stats.polled_receives;
+}
+
+/* As one does that goes round many sockets. */
+static void who_asks_a_little_for_each_operation_is_a_poller(void **state)
+{
+    (void)state;
+    assert_true(operations(true) > 0);
+}
+
+static void who_never_asks_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(operations(false), 0);
+}
+
 static void wait_for_abort(void *argument)
 {
     struct end *e = argument;
@@ -177,6 +227,8 @@ const struct CMUnitTest hot_tests[] = {
     T(without_a_spin_time_nothing_is),
     T(what_was_hot_is_notified_of_what_comes_later),
     T(a_poller_is_polled_for),
+    T(who_asks_a_little_for_each_operation_is_a_poller),
+    T(who_never_asks_is_told),
     T(the_end_comes_to_hot_connections),
     T(more_than_may_be_hot_work_all_the_same),
 };
