@@ -1,206 +1,21 @@
 /* hook_trace.c - one line of text per operation that does something, to stderr or to the file named by the
- * argument (appended). Owns the small numbers under which objects appear. A line looks like
+ * argument (appended). How it is built: trace_line.c. A line looks like
  *
  *   vb t=123.000456 thr=2 op=mr_reg pd=1 addr=0x7f.. bytes=4096 access=LR mr=3 status=VB_OK us=12
  *
  * t: monotonic seconds when the operation ended; us: microseconds it took. Questions that change nothing
  * (keys, names, waitables, capabilities) and polls that found nothing leave no line. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hook/object_map.h"
-#include "pal/compiler.h"
-#include "pal/mutex.h"
-#include "pal/thread.h"
+#include "hook/trace_line.h"
 #include "pal/time.h"
-#include "vb_ops.h"
-
-#define LINE_BYTES 640
-
-enum kind { DEV, PD, MR, MW, CQ, QP, CM, LISTENER, CONN, KIND_COUNT };
-static const char *const kind_names[KIND_COUNT] = {
-    "dev", "pd", "mr", "mw", "cq", "qp", "cm", "listener", "conn",
-};
-
-struct named {
-    struct object_node node;
-    enum kind kind;
-    unsigned number;
-};
-
-struct trace {
-    struct vb_hook_table table;
-    FILE *out;
-    struct pal_mutex lock; /* guards names and last_number */
-    struct object_map names;
-    unsigned last_number[KIND_COUNT];
-};
-
-/* A line in the making; lives on the stack of the operation. */
-struct line {
-    struct trace *trace;
-    const char *op;
-    uint64_t start_ns;
-    size_t at;
-    char text[LINE_BYTES];
-};
 
 static struct trace *trace_of(const void *object)
 {
     return (struct trace *)vb_hook_find(vb_ops_of(object), &vb_hook_trace);
-}
-
-/* ---- building lines ---- */
-
-static void begin(struct line *l, struct trace *t, const char *op)
-{
-    l->trace = t;
-    l->op = op;
-    l->at = 0;
-    l->text[0] = 0;
-    l->start_ns = pal_now_ns();
-}
-
-PAL_PRINTF(2, 3) static void add(struct line *l, const char *format, ...)
-{
-    va_list args;
-    if (l->at >= sizeof l->text - 1)
-        return; /* full: the end of a long chain is cut off */
-    va_start(args, format);
-    /* clang-tidy 14 forgets the va_start when it looked at another file before. */
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-    int length = vsnprintf(l->text + l->at, sizeof l->text - l->at, format, args);
-    va_end(args);
-    if (length > 0)
-        l->at += (size_t)length;
-}
-
-static void add_object(struct line *l, enum kind kind, const void *object)
-{
-    struct trace *t = l->trace;
-    pal_mutex_lock(&t->lock);
-    struct named *n = (struct named *)object_map_find(&t->names, object);
-    unsigned number = n && n->kind == kind ? n->number : 0;
-    pal_mutex_unlock(&t->lock);
-    if (number > 0)
-        add(l, " %s=%u", kind_names[kind], number);
-    else
-        add(l, " %s=%p", kind_names[kind], object);
-}
-
-/* Number a new object. A device that is opened again keeps its number. */
-static void add_new(struct line *l, enum kind kind, const void *object)
-{
-    struct trace *t = l->trace;
-    pal_mutex_lock(&t->lock);
-    struct named *n = (struct named *)object_map_find(&t->names, object);
-    bool is_known = n && n->kind == kind && kind == DEV;
-    if (!n) {
-        n = calloc(1, sizeof *n);
-        if (n)
-            object_map_add(&t->names, &n->node, object);
-    }
-    if (n && !is_known) {
-        n->kind = kind;
-        n->number = ++t->last_number[kind];
-    }
-    pal_mutex_unlock(&t->lock);
-    add_object(l, kind, object);
-}
-
-/* Name an object for the last time; before the inner destroy. */
-static void add_last(struct line *l, enum kind kind, const void *object)
-{
-    struct trace *t = l->trace;
-    add_object(l, kind, object);
-    pal_mutex_lock(&t->lock);
-    struct object_node *n = object_map_remove(&t->names, object);
-    pal_mutex_unlock(&t->lock);
-    free(n);
-}
-
-static void add_addr(struct line *l, const char *what, const struct vb_addr *a)
-{
-    char text[VB_ADDR_TEXT_BYTES];
-    add(l, " %s=%s", what, vb_addr_text(a, text));
-}
-
-/* " access=LRWB": local write, remote read, remote write, windows. */
-static void add_access(struct line *l, uint32_t access)
-{
-    add(l, " access=%s%s%s%s", access & VB_ACCESS_LOCAL_WRITE ? "L" : "",
-        access & VB_ACCESS_REMOTE_READ ? "R" : "", access & VB_ACCESS_REMOTE_WRITE ? "W" : "",
-        access & VB_ACCESS_WINDOW ? "B" : "");
-}
-
-static uint64_t sge_bytes(const struct vb_sge *sge, uint32_t count)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++)
-        bytes += sge[i].bytes;
-    return bytes;
-}
-
-static void add_send_wr(struct line *l, const struct vb_send_wr *wr)
-{
-    static const char *const ops[] = {"SEND", "WRITE", "READ", "BIND", "INVALIDATE"};
-    add(l, " [%s id=0x%llx", wr->op <= VB_WR_INVALIDATE ? ops[wr->op] : "?", (unsigned long long)wr->id);
-    switch (wr->op) {
-    case VB_WR_WRITE:
-    case VB_WR_READ:
-        add(l, " raddr=0x%llx rkey=0x%x", (unsigned long long)wr->u.rdma.remote_addr, wr->u.rdma.rkey);
-        break;
-    case VB_WR_BIND:
-        add_object(l, MW, wr->u.bind.mw);
-        add_object(l, MR, wr->u.bind.mr);
-        add(l, " addr=0x%llx bytes=%llu", (unsigned long long)wr->u.bind.addr,
-            (unsigned long long)wr->u.bind.bytes);
-        add_access(l, wr->u.bind.access);
-        break;
-    case VB_WR_INVALIDATE: add_object(l, MW, wr->u.invalidate); break;
-    default: break;
-    }
-    if (wr->op <= VB_WR_READ)
-        add(l, " bytes=%llu sge=%u", (unsigned long long)sge_bytes(wr->sge, wr->sge_count), wr->sge_count);
-    add(l, " flags=%s%s%s%s]", wr->flags & VB_WR_SIGNALED ? "S" : "", wr->flags & VB_WR_FENCE ? "F" : "",
-        wr->flags & VB_WR_INLINE ? "I" : "", wr->flags & VB_WR_SOLICITED ? "E" : "");
-}
-
-static void add_wc(struct line *l, const struct vb_wc *wc)
-{
-    static const char *const ops[] = {"SEND", "RECV", "WRITE", "READ", "BIND", "INVALIDATE"};
-    add(l, " [id=0x%llx %s", (unsigned long long)wc->id, vb_status_name(wc->status));
-    if (wc->status == VB_OK) /* op and bytes mean nothing otherwise */
-        add(l, " %s", wc->op <= VB_WC_INVALIDATE ? ops[wc->op] : "?");
-    if (wc->status == VB_OK && wc->op == VB_WC_RECV)
-        add(l, " bytes=%u", wc->bytes);
-    add(l, "]");
-}
-
-static void print(struct line *l, const char *status)
-{
-    int saved = errno; /* whoever called the operation may still want it */
-    uint64_t now_ns = pal_now_ns();
-    /* One call, so that stdio's own lock keeps the line in one piece. */
-    fprintf(l->trace->out, "vb t=%llu.%06u thr=%llu op=%s%s%s%s us=%llu\n",
-            (unsigned long long)(now_ns / 1000000000u), (unsigned)(now_ns % 1000000000u / 1000u),
-            (unsigned long long)pal_thread_id(), l->op, l->text, status ? " status=" : "",
-            status ? status : "", (unsigned long long)((now_ns - l->start_ns) / 1000u));
-    errno = saved;
-}
-
-static vb_status_t finish(struct line *l, vb_status_t st)
-{
-    print(l, vb_status_name(st));
-    return st;
-}
-
-static void finish_void(struct line *l)
-{
-    print(l, NULL);
 }
 
 /* ---- backend and device ---- */
@@ -209,18 +24,18 @@ static vb_status_t trace_open(struct vb_backend **out, char *why, size_t why_byt
 {
     struct trace *t = (struct trace *)vb_hook_find(vb_opening_ops(), &vb_hook_trace);
     struct line l;
-    begin(&l, t, "open");
-    add(&l, " backend=%s", t->table.ops.name);
-    return finish(&l, t->table.inner->open(out, why, why_bytes));
+    vb_line_begin(&l, t, "open");
+    vb_line_add(&l, " backend=%s", t->table.ops.name);
+    return vb_line_finish(&l, t->table.inner->open(out, why, why_bytes));
 }
 
 static void trace_close(struct vb_backend *be)
 {
     struct trace *t = trace_of(be);
     struct line l;
-    begin(&l, t, "close");
+    vb_line_begin(&l, t, "close");
     t->table.inner->close(be);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static vb_status_t trace_addr_list(struct vb_backend *be, struct vb_addr *out, uint32_t *count)
@@ -228,25 +43,25 @@ static vb_status_t trace_addr_list(struct vb_backend *be, struct vb_addr *out, u
     struct trace *t = trace_of(be);
     struct line l;
     uint32_t room = *count;
-    begin(&l, t, "addr_list");
+    vb_line_begin(&l, t, "addr_list");
     vb_status_t st = t->table.inner->addr_list(be, out, count);
-    add(&l, " room=%u count=%u", room, *count);
+    vb_line_add(&l, " room=%u count=%u", room, *count);
     if (st == VB_OK)
         for (uint32_t i = 0; i < *count; i++)
-            add_addr(&l, "ip", &out[i]);
-    return finish(&l, st);
+            vb_line_addr(&l, "ip", &out[i]);
+    return vb_line_finish(&l, st);
 }
 
 static vb_status_t trace_route(struct vb_backend *be, const struct vb_addr *remote, struct vb_addr *out_local)
 {
     struct trace *t = trace_of(be);
     struct line l;
-    begin(&l, t, "route");
-    add_addr(&l, "remote", remote);
+    vb_line_begin(&l, t, "route");
+    vb_line_addr(&l, "remote", remote);
     vb_status_t st = t->table.inner->route(be, remote, out_local);
     if (st == VB_OK)
-        add_addr(&l, "local", out_local);
-    return finish(&l, st);
+        vb_line_addr(&l, "local", out_local);
+    return vb_line_finish(&l, st);
 }
 
 static vb_status_t trace_async_poll(struct vb_backend *be, struct vb_async_event *ev)
@@ -254,20 +69,20 @@ static vb_status_t trace_async_poll(struct vb_backend *be, struct vb_async_event
     static const char *const kinds[] = {"ADDR_CHANGE", "DEV_GONE", "QP_FATAL", "CQ_ERROR"};
     struct trace *t = trace_of(be);
     struct line l;
-    begin(&l, t, "async_poll");
+    vb_line_begin(&l, t, "async_poll");
     vb_status_t st = t->table.inner->async_poll(be, ev);
     if (st == VB_E_AGAIN)
         return st;
     if (st == VB_OK) {
-        add(&l, " event=%s", (unsigned)ev->kind <= VB_ASYNC_CQ_ERROR ? kinds[ev->kind] : "?");
+        vb_line_add(&l, " event=%s", (unsigned)ev->kind <= VB_ASYNC_CQ_ERROR ? kinds[ev->kind] : "?");
         if (ev->kind == VB_ASYNC_DEV_GONE)
-            add_object(&l, DEV, ev->dev);
+            vb_line_object(&l, DEV, ev->dev);
         if (ev->kind == VB_ASYNC_QP_FATAL)
-            add(&l, " qp_context=%p", ev->qp_context);
+            vb_line_add(&l, " qp_context=%p", ev->qp_context);
         if (ev->kind == VB_ASYNC_CQ_ERROR)
-            add_object(&l, CQ, ev->cq);
+            vb_line_object(&l, CQ, ev->cq);
     }
-    return finish(&l, st);
+    return vb_line_finish(&l, st);
 }
 
 static pal_waitable trace_async_waitable(struct vb_backend *be)
@@ -279,22 +94,22 @@ static vb_status_t trace_dev_open(struct vb_backend *be, const struct vb_addr *l
 {
     struct trace *t = trace_of(be);
     struct line l;
-    begin(&l, t, "dev_open");
-    add_addr(&l, "local", local);
+    vb_line_begin(&l, t, "dev_open");
+    vb_line_addr(&l, "local", local);
     vb_status_t st = t->table.inner->dev_open(be, local, out);
     if (st == VB_OK)
-        add_new(&l, DEV, *out);
-    return finish(&l, st);
+        vb_line_new(&l, DEV, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_dev_close(struct vb_dev *dev)
 {
     struct trace *t = trace_of(dev);
     struct line l;
-    begin(&l, t, "dev_close");
-    add_object(&l, DEV, dev); /* not the last time: it may be open more than once */
+    vb_line_begin(&l, t, "dev_close");
+    vb_line_object(&l, DEV, dev); /* not the last time: it may be open more than once */
     t->table.inner->dev_close(dev);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static void trace_dev_caps(const struct vb_dev *dev, struct vb_caps *out)
@@ -313,22 +128,22 @@ static vb_status_t trace_pd_create(struct vb_dev *dev, struct vb_pd **out)
 {
     struct trace *t = trace_of(dev);
     struct line l;
-    begin(&l, t, "pd_create");
-    add_object(&l, DEV, dev);
+    vb_line_begin(&l, t, "pd_create");
+    vb_line_object(&l, DEV, dev);
     vb_status_t st = t->table.inner->pd_create(dev, out);
     if (st == VB_OK)
-        add_new(&l, PD, *out);
-    return finish(&l, st);
+        vb_line_new(&l, PD, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_pd_destroy(struct vb_pd *pd)
 {
     struct trace *t = trace_of(pd);
     struct line l;
-    begin(&l, t, "pd_destroy");
-    add_last(&l, PD, pd);
+    vb_line_begin(&l, t, "pd_destroy");
+    vb_line_last(&l, PD, pd);
     t->table.inner->pd_destroy(pd);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static vb_status_t trace_mr_reg(struct vb_pd *pd, void *addr, size_t bytes, uint32_t access,
@@ -336,24 +151,24 @@ static vb_status_t trace_mr_reg(struct vb_pd *pd, void *addr, size_t bytes, uint
 {
     struct trace *t = trace_of(pd);
     struct line l;
-    begin(&l, t, "mr_reg");
-    add_object(&l, PD, pd);
-    add(&l, " addr=%p bytes=%zu", addr, bytes);
-    add_access(&l, access);
+    vb_line_begin(&l, t, "mr_reg");
+    vb_line_object(&l, PD, pd);
+    vb_line_add(&l, " addr=%p bytes=%zu", addr, bytes);
+    vb_line_access(&l, access);
     vb_status_t st = t->table.inner->mr_reg(pd, addr, bytes, access, out);
     if (st == VB_OK)
-        add_new(&l, MR, *out);
-    return finish(&l, st);
+        vb_line_new(&l, MR, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_mr_dereg(struct vb_mr *mr)
 {
     struct trace *t = trace_of(mr);
     struct line l;
-    begin(&l, t, "mr_dereg");
-    add_last(&l, MR, mr);
+    vb_line_begin(&l, t, "mr_dereg");
+    vb_line_last(&l, MR, mr);
     t->table.inner->mr_dereg(mr);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static uint32_t trace_mr_lkey(const struct vb_mr *mr)
@@ -370,22 +185,22 @@ static vb_status_t trace_mw_alloc(struct vb_pd *pd, struct vb_mw **out)
 {
     struct trace *t = trace_of(pd);
     struct line l;
-    begin(&l, t, "mw_alloc");
-    add_object(&l, PD, pd);
+    vb_line_begin(&l, t, "mw_alloc");
+    vb_line_object(&l, PD, pd);
     vb_status_t st = t->table.inner->mw_alloc(pd, out);
     if (st == VB_OK)
-        add_new(&l, MW, *out);
-    return finish(&l, st);
+        vb_line_new(&l, MW, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_mw_free(struct vb_mw *mw)
 {
     struct trace *t = trace_of(mw);
     struct line l;
-    begin(&l, t, "mw_free");
-    add_last(&l, MW, mw);
+    vb_line_begin(&l, t, "mw_free");
+    vb_line_last(&l, MW, mw);
     t->table.inner->mw_free(mw);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static uint32_t trace_mw_rkey(const struct vb_mw *mw)
@@ -399,38 +214,38 @@ static vb_status_t trace_cq_create(struct vb_dev *dev, uint32_t depth, struct vb
 {
     struct trace *t = trace_of(dev);
     struct line l;
-    begin(&l, t, "cq_create");
-    add_object(&l, DEV, dev);
-    add(&l, " depth=%u", depth);
+    vb_line_begin(&l, t, "cq_create");
+    vb_line_object(&l, DEV, dev);
+    vb_line_add(&l, " depth=%u", depth);
     vb_status_t st = t->table.inner->cq_create(dev, depth, out);
     if (st == VB_OK)
-        add_new(&l, CQ, *out);
-    return finish(&l, st);
+        vb_line_new(&l, CQ, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_cq_destroy(struct vb_cq *cq)
 {
     struct trace *t = trace_of(cq);
     struct line l;
-    begin(&l, t, "cq_destroy");
-    add_last(&l, CQ, cq);
+    vb_line_begin(&l, t, "cq_destroy");
+    vb_line_last(&l, CQ, cq);
     t->table.inner->cq_destroy(cq);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static unsigned trace_cq_poll(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
 {
     struct trace *t = trace_of(cq);
     struct line l;
-    begin(&l, t, "cq_poll");
+    vb_line_begin(&l, t, "cq_poll");
     unsigned n = t->table.inner->cq_poll(cq, wc, max);
     if (n == 0)
         return 0;
-    add_object(&l, CQ, cq);
-    add(&l, " n=%u", n);
+    vb_line_object(&l, CQ, cq);
+    vb_line_add(&l, " n=%u", n);
     for (unsigned i = 0; i < n; i++)
-        add_wc(&l, &wc[i]);
-    finish_void(&l);
+        vb_line_wc(&l, &wc[i]);
+    vb_line_finish_void(&l);
     return n;
 }
 
@@ -438,9 +253,9 @@ static vb_status_t trace_cq_arm(struct vb_cq *cq)
 {
     struct trace *t = trace_of(cq);
     struct line l;
-    begin(&l, t, "cq_arm");
-    add_object(&l, CQ, cq);
-    return finish(&l, t->table.inner->cq_arm(cq));
+    vb_line_begin(&l, t, "cq_arm");
+    vb_line_object(&l, CQ, cq);
+    return vb_line_finish(&l, t->table.inner->cq_arm(cq));
 }
 
 static pal_waitable trace_cq_waitable(struct vb_cq *cq)
@@ -452,13 +267,13 @@ static unsigned trace_cq_ack(struct vb_cq *cq)
 {
     struct trace *t = trace_of(cq);
     struct line l;
-    begin(&l, t, "cq_ack");
+    vb_line_begin(&l, t, "cq_ack");
     unsigned n = t->table.inner->cq_ack(cq);
     if (n == 0)
         return 0;
-    add_object(&l, CQ, cq);
-    add(&l, " n=%u", n);
-    finish_void(&l);
+    vb_line_object(&l, CQ, cq);
+    vb_line_add(&l, " n=%u", n);
+    vb_line_finish_void(&l);
     return n;
 }
 
@@ -469,36 +284,36 @@ static vb_status_t trace_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, stru
 {
     struct trace *t = trace_of(pd);
     struct line l;
-    begin(&l, t, "qp_create");
-    add_object(&l, PD, pd);
-    add_object(&l, CQ, send_cq);
-    add_object(&l, CQ, recv_cq);
+    vb_line_begin(&l, t, "qp_create");
+    vb_line_object(&l, PD, pd);
+    vb_line_object(&l, CQ, send_cq);
+    vb_line_object(&l, CQ, recv_cq);
     vb_status_t st = t->table.inner->qp_create(pd, send_cq, recv_cq, caps, context, out);
     if (st == VB_OK)
-        add_new(&l, QP, *out);
-    add(&l, " send_wr=%u recv_wr=%u send_sge=%u recv_sge=%u inline=%u context=%p", caps->send_wr,
-        caps->recv_wr, caps->send_sge, caps->recv_sge, caps->inline_bytes, context);
-    return finish(&l, st);
+        vb_line_new(&l, QP, *out);
+    vb_line_add(&l, " send_wr=%u recv_wr=%u send_sge=%u recv_sge=%u inline=%u context=%p", caps->send_wr,
+                caps->recv_wr, caps->send_sge, caps->recv_sge, caps->inline_bytes, context);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_qp_destroy(struct vb_qp *qp)
 {
     struct trace *t = trace_of(qp);
     struct line l;
-    begin(&l, t, "qp_destroy");
-    add_last(&l, QP, qp);
+    vb_line_begin(&l, t, "qp_destroy");
+    vb_line_last(&l, QP, qp);
     t->table.inner->qp_destroy(qp);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static void trace_qp_stop(struct vb_qp *qp)
 {
     struct trace *t = trace_of(qp);
     struct line l;
-    begin(&l, t, "qp_stop");
-    add_object(&l, QP, qp);
+    vb_line_begin(&l, t, "qp_stop");
+    vb_line_object(&l, QP, qp);
     t->table.inner->qp_stop(qp);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static uint32_t trace_qp_number(const struct vb_qp *qp)
@@ -511,15 +326,15 @@ static vb_status_t trace_post_send(struct vb_qp *qp, const struct vb_send_wr *wr
 {
     struct trace *t = trace_of(qp);
     struct line l;
-    begin(&l, t, "post_send");
-    add_object(&l, QP, qp);
+    vb_line_begin(&l, t, "post_send");
+    vb_line_object(&l, QP, qp);
     /* Before the post: afterwards the completion may already have let the caller reuse the requests. */
     for (const struct vb_send_wr *at = wr; at; at = at->next)
-        add_send_wr(&l, at);
+        vb_line_send_wr(&l, at);
     vb_status_t st = t->table.inner->post_send(qp, wr, bad);
     if (st != VB_OK && *bad)
-        add(&l, " bad=0x%llx", (unsigned long long)(*bad)->id);
-    return finish(&l, st);
+        vb_line_add(&l, " bad=0x%llx", (unsigned long long)(*bad)->id);
+    return vb_line_finish(&l, st);
 }
 
 static vb_status_t trace_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr,
@@ -527,15 +342,15 @@ static vb_status_t trace_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr
 {
     struct trace *t = trace_of(qp);
     struct line l;
-    begin(&l, t, "post_recv");
-    add_object(&l, QP, qp);
+    vb_line_begin(&l, t, "post_recv");
+    vb_line_object(&l, QP, qp);
     for (const struct vb_recv_wr *at = wr; at; at = at->next)
-        add(&l, " [id=0x%llx bytes=%llu sge=%u]", (unsigned long long)at->id,
-            (unsigned long long)sge_bytes(at->sge, at->sge_count), at->sge_count);
+        vb_line_add(&l, " [id=0x%llx bytes=%llu sge=%u]", (unsigned long long)at->id,
+                    (unsigned long long)vb_line_sge_bytes(at->sge, at->sge_count), at->sge_count);
     vb_status_t st = t->table.inner->post_recv(qp, wr, bad);
     if (st != VB_OK && *bad)
-        add(&l, " bad=0x%llx", (unsigned long long)(*bad)->id);
-    return finish(&l, st);
+        vb_line_add(&l, " bad=0x%llx", (unsigned long long)(*bad)->id);
+    return vb_line_finish(&l, st);
 }
 
 /* ---- connections ---- */
@@ -544,21 +359,21 @@ static vb_status_t trace_cm_create(struct vb_backend *be, struct vb_cm **out)
 {
     struct trace *t = trace_of(be);
     struct line l;
-    begin(&l, t, "cm_create");
+    vb_line_begin(&l, t, "cm_create");
     vb_status_t st = t->table.inner->cm_create(be, out);
     if (st == VB_OK)
-        add_new(&l, CM, *out);
-    return finish(&l, st);
+        vb_line_new(&l, CM, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_cm_destroy(struct vb_cm *cm)
 {
     struct trace *t = trace_of(cm);
     struct line l;
-    begin(&l, t, "cm_destroy");
-    add_last(&l, CM, cm);
+    vb_line_begin(&l, t, "cm_destroy");
+    vb_line_last(&l, CM, cm);
     t->table.inner->cm_destroy(cm);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static pal_waitable trace_cm_waitable(struct vb_cm *cm)
@@ -579,7 +394,7 @@ static void trace_listener_text(const struct vb_listener *l, char *out, size_t b
 static void add_text(struct line *l, const char *what, char *text, size_t bytes)
 {
     if (vb_text_clean(text, bytes) > 0)
-        add(l, " %s=[%s]", what, text);
+        vb_line_add(l, " %s=[%s]", what, text);
 }
 
 /* What the backend has to say about an attempt that failed. */
@@ -596,23 +411,23 @@ static vb_status_t trace_cm_poll(struct vb_cm *cm, struct vb_cm_event *ev)
                                         "DISCONNECTED", "WITHDRAWN",   "DEV_GONE"};
     struct trace *t = trace_of(cm);
     struct line l;
-    begin(&l, t, "cm_poll");
+    vb_line_begin(&l, t, "cm_poll");
     vb_status_t st = t->table.inner->cm_poll(cm, ev);
     if (st == VB_E_AGAIN)
         return st;
-    add_object(&l, CM, cm);
+    vb_line_object(&l, CM, cm);
     if (st == VB_OK) {
-        add(&l, " event=%s", (unsigned)ev->kind <= VB_CM_DEV_GONE ? kinds[ev->kind] : "?");
+        vb_line_add(&l, " event=%s", (unsigned)ev->kind <= VB_CM_DEV_GONE ? kinds[ev->kind] : "?");
         if (ev->kind == VB_CM_REQUEST)
-            add_new(&l, CONN, ev->conn);
+            vb_line_new(&l, CONN, ev->conn);
         else
-            add_object(&l, CONN, ev->conn);
-        add(&l, " cause=%s data_bytes=%u read_in=%u read_out=%u", vb_status_name(ev->status), ev->data_bytes,
-            ev->read_in, ev->read_out);
+            vb_line_object(&l, CONN, ev->conn);
+        vb_line_add(&l, " cause=%s data_bytes=%u read_in=%u read_out=%u", vb_status_name(ev->status),
+                    ev->data_bytes, ev->read_in, ev->read_out);
         if (ev->kind == VB_CM_REJECTED || ev->kind == VB_CM_FAILED)
             add_why(&l, ev->conn);
     }
-    return finish(&l, st);
+    return vb_line_finish(&l, st);
 }
 
 static vb_status_t trace_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t backlog,
@@ -620,14 +435,14 @@ static vb_status_t trace_listen(struct vb_cm *cm, const struct vb_addr *local, u
 {
     struct trace *t = trace_of(cm);
     struct line l;
-    begin(&l, t, "listen");
-    add_object(&l, CM, cm);
-    add_addr(&l, "local", local);
-    add(&l, " backlog=%u context=%p", backlog, context);
+    vb_line_begin(&l, t, "listen");
+    vb_line_object(&l, CM, cm);
+    vb_line_addr(&l, "local", local);
+    vb_line_add(&l, " backlog=%u context=%p", backlog, context);
     vb_status_t st = t->table.inner->listen(cm, local, backlog, context, out);
     if (st == VB_OK)
-        add_new(&l, LISTENER, *out);
-    return finish(&l, st);
+        vb_line_new(&l, LISTENER, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_listener_addr(const struct vb_listener *listener, struct vb_addr *out)
@@ -640,12 +455,12 @@ static void trace_listener_destroy(struct vb_listener *listener)
     struct trace *t = trace_of(listener);
     struct line l;
     char text[VB_TEXT_BYTES] = "";
-    begin(&l, t, "listener_destroy");
-    add_last(&l, LISTENER, listener);
+    vb_line_begin(&l, t, "listener_destroy");
+    vb_line_last(&l, LISTENER, listener);
     t->table.inner->listener_text(listener, text, sizeof text);
     add_text(&l, "turned_away", text, sizeof text);
     t->table.inner->listener_destroy(listener);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static vb_status_t trace_conn_create(struct vb_cm *cm, const struct vb_addr *local, void *context,
@@ -653,24 +468,24 @@ static vb_status_t trace_conn_create(struct vb_cm *cm, const struct vb_addr *loc
 {
     struct trace *t = trace_of(cm);
     struct line l;
-    begin(&l, t, "conn_create");
-    add_object(&l, CM, cm);
-    add_addr(&l, "local", local);
-    add(&l, " context=%p", context);
+    vb_line_begin(&l, t, "conn_create");
+    vb_line_object(&l, CM, cm);
+    vb_line_addr(&l, "local", local);
+    vb_line_add(&l, " context=%p", context);
     vb_status_t st = t->table.inner->conn_create(cm, local, context, out);
     if (st == VB_OK)
-        add_new(&l, CONN, *out);
-    return finish(&l, st);
+        vb_line_new(&l, CONN, *out);
+    return vb_line_finish(&l, st);
 }
 
 static void trace_conn_destroy(struct vb_conn *conn)
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_destroy");
-    add_last(&l, CONN, conn);
+    vb_line_begin(&l, t, "conn_destroy");
+    vb_line_last(&l, CONN, conn);
     t->table.inner->conn_destroy(conn);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 static void trace_conn_set_context(struct vb_conn *conn, void *context)
@@ -687,16 +502,16 @@ static vb_status_t trace_conn_bind_qp(struct vb_conn *conn, struct vb_qp *qp)
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_bind_qp");
-    add_object(&l, CONN, conn);
-    add_object(&l, QP, qp);
-    return finish(&l, t->table.inner->conn_bind_qp(conn, qp));
+    vb_line_begin(&l, t, "conn_bind_qp");
+    vb_line_object(&l, CONN, conn);
+    vb_line_object(&l, QP, qp);
+    return vb_line_finish(&l, t->table.inner->conn_bind_qp(conn, qp));
 }
 
 static void add_params(struct line *l, const struct vb_conn_params *p)
 {
-    add(l, " data_bytes=%u read_in=%u read_out=%u timeout_ms=%u", p->data_bytes, p->read_in, p->read_out,
-        p->timeout_ms);
+    vb_line_add(l, " data_bytes=%u read_in=%u read_out=%u timeout_ms=%u", p->data_bytes, p->read_in,
+                p->read_out, p->timeout_ms);
 }
 
 static vb_status_t trace_conn_connect(struct vb_conn *conn, const struct vb_addr *remote,
@@ -704,41 +519,41 @@ static vb_status_t trace_conn_connect(struct vb_conn *conn, const struct vb_addr
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_connect");
-    add_object(&l, CONN, conn);
-    add_addr(&l, "remote", remote);
+    vb_line_begin(&l, t, "conn_connect");
+    vb_line_object(&l, CONN, conn);
+    vb_line_addr(&l, "remote", remote);
     add_params(&l, p);
-    return finish(&l, t->table.inner->conn_connect(conn, remote, p));
+    return vb_line_finish(&l, t->table.inner->conn_connect(conn, remote, p));
 }
 
 static vb_status_t trace_conn_accept(struct vb_conn *conn, const struct vb_conn_params *p)
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_accept");
-    add_object(&l, CONN, conn);
+    vb_line_begin(&l, t, "conn_accept");
+    vb_line_object(&l, CONN, conn);
     add_params(&l, p);
-    return finish(&l, t->table.inner->conn_accept(conn, p));
+    return vb_line_finish(&l, t->table.inner->conn_accept(conn, p));
 }
 
 static vb_status_t trace_conn_reject(struct vb_conn *conn, const void *data, uint16_t data_bytes)
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_reject");
-    add_object(&l, CONN, conn);
-    add(&l, " data_bytes=%u", data_bytes);
-    return finish(&l, t->table.inner->conn_reject(conn, data, data_bytes));
+    vb_line_begin(&l, t, "conn_reject");
+    vb_line_object(&l, CONN, conn);
+    vb_line_add(&l, " data_bytes=%u", data_bytes);
+    return vb_line_finish(&l, t->table.inner->conn_reject(conn, data, data_bytes));
 }
 
 static void trace_conn_disconnect(struct vb_conn *conn)
 {
     struct trace *t = trace_of(conn);
     struct line l;
-    begin(&l, t, "conn_disconnect");
-    add_object(&l, CONN, conn);
+    vb_line_begin(&l, t, "conn_disconnect");
+    vb_line_object(&l, CONN, conn);
     t->table.inner->conn_disconnect(conn);
-    finish_void(&l);
+    vb_line_finish_void(&l);
 }
 
 /* ---- the hook ---- */
