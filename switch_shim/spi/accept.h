@@ -7,6 +7,7 @@
 
 /* The next connection of a listener as a leg of `s`, not yet attached; s->to is the peer. WSAEWOULDBLOCK: nobody is there. */
 int sw_accept_into(struct sw_sock *listener, struct sw_sock *s, struct sw_leg **out);
-void sw_accept_attach(struct sw_sock *s, struct sw_leg *leg);
+/* The connection stands: `leg` carries the data of `s`. False: it is no state for that, and the leg is retired. */
+bool sw_accept_attach(struct sw_sock *s, struct sw_leg *leg);
 
 #endif

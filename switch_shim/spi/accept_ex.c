@@ -49,7 +49,7 @@ static void finish(struct sw_io *io, int error, DWORD bytes)
 
     pal_mutex_lock(&into->lock);
     if (into->state == SW_ACCEPTING) /* nobody came: it may be used for something else */
-        sw_sock_move_locked(into, SW_CREATED);
+        sw_sock_move_back_locked(into);
     pal_mutex_unlock(&into->lock);
     free(x);
     io->extra = NULL;
@@ -137,10 +137,13 @@ static bool serve_one(struct sw_sock *listener)
         finish(io, WSAECONNABORTED, 0);
         return true;
     }
-    sw_accept_attach(into, leg);
-    sw_events_arm(into);
     sw_sock_hold(into); /* the operation's own reference may go with it */
-    connected(io);
+    if (sw_accept_attach(into, leg)) {
+        sw_events_arm(into);
+        connected(io);
+    } else {
+        finish(io, WSAECONNABORTED, 0);
+    }
     sw_sock_leave(into);
     sw_sock_release(into);
     return true;
@@ -228,8 +231,8 @@ static int reserve(struct sw_sock *into)
     pal_mutex_lock(&into->lock);
     if (into->type != WS_SOCK_STREAM || (into->state != SW_CREATED && into->state != SW_DISCONNECTED))
         code = WSAEINVAL; /* B071 */
-    else
-        sw_sock_move_locked(into, SW_ACCEPTING);
+    else if (!sw_sock_move_locked(into, SW_ACCEPTING))
+        code = WSAEINVAL;
     pal_mutex_unlock(&into->lock);
     return code;
 }

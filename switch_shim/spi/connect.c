@@ -18,11 +18,11 @@ void sw_connect_established(struct sw_sock *s, struct sw_leg *leg)
     struct sw_io *io;
 
     pal_mutex_lock(&s->lock);
-    if (s->state != SW_CONNECTING) { /* the attempt has ended in another thread */
+    if (s->state != SW_CONNECTING || /* the attempt has ended in another thread */
+        !sw_sock_move_locked(s, SW_CONNECTED)) {
         pal_mutex_unlock(&s->lock);
         return;
     }
-    sw_sock_move_locked(s, SW_CONNECTED);
     s->is_bound = s->is_peer_set = s->is_connect_over = true;
     s->error = s->connect_error = 0;
     s->connected_ns = pal_now_ns();
@@ -46,7 +46,7 @@ static void failed(struct sw_sock *s, int error)
         pal_mutex_unlock(&s->lock);
         return;
     }
-    sw_sock_move_locked(s, s->is_bound ? SW_BOUND : SW_CREATED);
+    sw_sock_move_back_locked(s);
     s->is_connect_over = true;
     s->connect_error = error;
     /* a failed blocking connect leaves SO_ERROR 0 (B053, B056) */
@@ -193,9 +193,8 @@ static int begin_locked(struct sw_sock *s, const WSD_SOCKADDR *name, int bytes, 
     case SW_DISCONNECTED: break;
     case SW_FREE: return WSAENOTSOCK;
     }
-    if (s->tcp == NULL)
+    if (s->tcp == NULL || !sw_sock_move_locked(s, SW_CONNECTING))
         return WSAEINVAL;
-    sw_sock_move_locked(s, SW_CONNECTING);
     memset(&s->to, 0, sizeof(s->to));
     s->to_bytes = bytes < (int)sizeof(s->to) ? bytes : (int)sizeof(s->to);
     if (s->to_bytes > least_bytes(s->af))
@@ -291,12 +290,15 @@ static int connect_datagrams(struct sw_sock *s, const WSD_SOCKADDR *name, int by
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
+    if (!sw_sock_move_locked(s, is_parting ? SW_BOUND : SW_CONNECTED))
+        code = WSAEINVAL;
     s->is_bound = true;
     s->is_peer_set = !is_parting;
     s->to = to;
     s->to_bytes = to_bytes;
-    sw_sock_move_locked(s, is_parting ? SW_BOUND : SW_CONNECTED);
     pal_mutex_unlock(&s->lock);
+    if (code != 0)
+        return code;
     sw_sock_set_data(s, c);
     sw_events_arm(s);
     return 0;

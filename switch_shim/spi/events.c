@@ -62,16 +62,30 @@ static struct signal record_locked(struct sw_sock *s, uint32_t events, int error
     return signal;
 }
 
-void sw_events_happened(struct sw_sock *s, uint32_t events, int error)
+static void happened(struct sw_sock *s, const struct sw_leg *leg, uint32_t events, int error)
 {
     struct signal signal;
 
     pal_mutex_lock(&s->lock);
+    if (leg != NULL && leg->is_retired) {
+        pal_mutex_unlock(&s->lock);
+        return;
+    }
     signal = record_locked(s, events, error);
     sw_events_wake_locked(s, events);
     pal_cond_broadcast(&s->changed);
     pal_mutex_unlock(&s->lock);
     give(&signal);
+}
+
+void sw_events_happened(struct sw_sock *s, uint32_t events, int error)
+{
+    happened(s, NULL, events, error);
+}
+
+void sw_events_of_leg(struct sw_leg *leg, uint32_t events, int error)
+{
+    happened(leg->sock, leg, events, error);
 }
 
 void sw_events_forget_locked(struct sw_sock *s)

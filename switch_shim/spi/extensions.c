@@ -124,7 +124,7 @@ static int renew(struct sw_sock *s)
     if (code == 0)
         code = sw_options_replay(s, leg->carrier);
     pal_mutex_lock(&s->lock);
-    if (code == 0 && s->state == SW_CONNECTED) {
+    if (code == 0 && s->state == SW_CONNECTED && sw_sock_move_locked(s, SW_DISCONNECTED)) {
         sw_sock_set_data(s, NULL);
         if (s->tcp != NULL)
             sw_leg_retire_locked(s, s->tcp, SW_SESSION_LINGER_FOREVER);
@@ -134,7 +134,6 @@ static int renew(struct sw_sock *s)
         s->san = NULL;
         s->is_bound = s->is_peer_set = false;
         sw_events_forget_locked(s);
-        sw_sock_move_locked(s, SW_DISCONNECTED);
         leg = NULL;
     }
     if (leg != NULL && leg->carrier != NULL)

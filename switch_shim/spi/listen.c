@@ -94,10 +94,9 @@ static int start_listening(struct sw_sock *s, int backlog)
         return code;
     san = listen_on_providers(s, tcp->carrier, backlog);
     pal_mutex_lock(&s->lock);
-    if (s->state == SW_BOUND) {
+    if (s->state == SW_BOUND && sw_sock_move_locked(s, SW_LISTENING)) {
         s->san = san;
         s->backlog = backlog;
-        sw_sock_move_locked(s, SW_LISTENING);
         san = NULL;
     }
     while (san != NULL) { /* another thread was faster: it listens already, or it connects */
@@ -166,10 +165,14 @@ int sw_accept_into(struct sw_sock *listener, struct sw_sock *s, struct sw_leg **
     return code;
 }
 
-/* The connection stands: `leg` carries the data of `s` from now on. */
-void sw_accept_attach(struct sw_sock *s, struct sw_leg *leg)
+bool sw_accept_attach(struct sw_sock *s, struct sw_leg *leg)
 {
     pal_mutex_lock(&s->lock);
+    if (!sw_sock_move_locked(s, SW_CONNECTED)) {
+        sw_leg_retire_locked(s, leg, 0);
+        pal_mutex_unlock(&s->lock);
+        return false;
+    }
     if (leg->is_san) {
         s->san = leg;
     } else {
@@ -177,13 +180,13 @@ void sw_accept_attach(struct sw_sock *s, struct sw_leg *leg)
             sw_leg_retire_locked(s, s->tcp, 0); /* AcceptEx: the one it was created with */
         s->tcp = leg;
     }
-    sw_sock_move_locked(s, SW_CONNECTED);
     s->is_bound = s->is_peer_set = true;
     s->connected_ns = pal_now_ns();
     atomic_fetch_and_explicit(&s->mode, ~(SW_MODE_SHUT_SEND | SW_MODE_SHUT_RECV), memory_order_relaxed);
     sw_events_forget_locked(s);
     sw_sock_set_data(s, leg->carrier);
     pal_mutex_unlock(&s->lock);
+    return true;
 }
 
 static struct sw_sock *take_deferred(struct sw_sock *listener)
@@ -222,11 +225,12 @@ static int take(struct sw_sock *listener, struct sw_sock **out)
     if (s == NULL)
         return WSAENOBUFS;
     code = sw_accept_into(listener, s, &leg);
+    if (code == 0 && !sw_accept_attach(s, leg))
+        code = WSAECONNABORTED;
     if (code != 0) {
         sw_sock_abandon(s);
         return code;
     }
-    sw_accept_attach(s, leg);
     sw_options_inherit(listener, s);
     *out = s;
     return 0;

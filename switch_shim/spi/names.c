@@ -10,27 +10,28 @@ static int least_bytes(int af)
 
 static int bind_to(struct sw_sock *s, const WSD_SOCKADDR *name, int bytes)
 {
-    struct sw_carrier *c;
+    struct sw_carrier *c = NULL;
     int code;
 
     pal_mutex_lock(&s->lock);
-    c = s->is_bound || s->tcp == NULL ? NULL : s->tcp->carrier;
+    if (!s->is_bound && s->tcp != NULL && s->state != SW_CONNECTING && s->state != SW_ACCEPTING)
+        c = s->tcp->carrier;
     pal_mutex_unlock(&s->lock);
     if (c == NULL)
-        return WSAEINVAL; /* bound already */
+        return WSAEINVAL; /* bound already, or about to get its name from elsewhere */
     code = c->ops->bind(c, name, bytes);
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
     s->is_bound = true;
-    if (s->state == SW_CREATED)
-        sw_sock_move_locked(s, SW_BOUND);
+    if (s->state == SW_CREATED && !sw_sock_move_locked(s, SW_BOUND))
+        code = WSAEINVAL;
     pal_mutex_unlock(&s->lock);
-    if (s->type != WS_SOCK_STREAM) {
+    if (code == 0 && s->type != WS_SOCK_STREAM) {
         sw_sock_set_data(s, c);
         sw_events_arm(s);
     }
-    return 0;
+    return code;
 }
 
 /* The wildcard address of the family of `beside`, port 0: what sending without binding does. */

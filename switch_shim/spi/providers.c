@@ -125,10 +125,10 @@ static void addresses_changed(void *context)
     (void)context;
     if (!sw_spi_is_started())
         return;
+    pal_store_release(&is_watching, false);
+    sw_providers_watch(); /* first: what changes while the tables are read is told again */
     for (unsigned i = 0; i < count; i++)
         (void)sw_refresh(loaded[i]); /* the old table stays when it fails */
-    pal_store_release(&is_watching, false);
-    sw_providers_watch();
     sw_change_happened();
 }
 

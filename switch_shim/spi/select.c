@@ -59,7 +59,7 @@ static int look(struct place *at)
     pal_mutex_lock(&s->lock);
     is_listening = s->state == SW_LISTENING;
     has_deferred = s->deferred != NULL;
-    has_failed = s->connect_error != 0 && (s->state == SW_BOUND || s->state == SW_CREATED);
+    has_failed = s->connect_error != 0 && s->state != SW_CONNECTING && s->state != SW_CONNECTED;
     pal_mutex_unlock(&s->lock);
     c = pal_load_acquire(&s->data);
     if (c != NULL)

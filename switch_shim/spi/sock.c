@@ -103,7 +103,7 @@ struct sw_sock *sw_sock_get_slowly(SOCKET handle, int *error)
 /* Everything of the last life goes; what strays may look at (use, locks, pool) stays. */
 static void reset_object(struct sw_sock *s)
 {
-    s->state = SW_CREATED;
+    s->state = s->fall_back = SW_CREATED;
     s->is_closing = s->is_bound = s->is_peer_set = false;
     s->closed_error = s->error = s->connect_error = 0;
     s->tcp = s->san = s->retired = NULL;
@@ -204,26 +204,32 @@ void sw_sock_abandon(struct sw_sock *s)
 
 /* --- states --- */
 
-/* The only writer of `state`, apart from birth and death. Legal moves, our reading of contract 10.1: */
-void sw_sock_move_locked(struct sw_sock *s, enum sw_state to)
-{
-    static const unsigned from[] = {
-        [SW_CREATED] = 1u << SW_CONNECTING | 1u << SW_ACCEPTING, /* it failed */
-        [SW_BOUND] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_CONNECTING | 1u << SW_CONNECTED,
-        [SW_CONNECTING] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_DISCONNECTED,
-        [SW_ACCEPTING] = 1u << SW_CREATED | 1u << SW_DISCONNECTED,
-        [SW_CONNECTED] = 1u << SW_CREATED | 1u << SW_BOUND | 1u << SW_CONNECTING | 1u << SW_ACCEPTING |
-                         1u << SW_CONNECTED,
-        [SW_LISTENING] = 1u << SW_BOUND | 1u << SW_LISTENING,
-        [SW_DISCONNECTED] = 1u << SW_CONNECTED | 1u << SW_ACCEPTING | 1u << SW_CONNECTING,
-        [SW_FREE] = 0,
-    };
+static pal_atomic_u32 refused_moves;
 
+/* The only writer of `state`, apart from birth and death. A refusal would be a mistake in here, not one of the application's; it
+ * costs the call that noticed, never the process. */
+bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to)
+{
     PAL_ASSERT_HELD(&s->lock);
-    if ((from[to] & 1u << s->state) == 0)
-        abort(); /* a mistake in here, never one of the application's */
+    if (!sw_state_may_follow(s->state, to)) {
+        pal_add_relaxed(&refused_moves, 1u);
+        return false;
+    }
+    if (to == SW_CONNECTING || to == SW_ACCEPTING)
+        s->fall_back = s->state == SW_DISCONNECTED ? SW_DISCONNECTED : SW_CREATED;
     s->state = to;
     pal_cond_broadcast(&s->changed);
+    return true;
+}
+
+void sw_sock_move_back_locked(struct sw_sock *s)
+{
+    (void)sw_sock_move_locked(s, s->is_bound ? SW_BOUND : s->fall_back);
+}
+
+uint32_t sw_sock_refused_moves(void)
+{
+    return pal_load_relaxed(&refused_moves);
 }
 
 /* --- legs --- */
@@ -267,6 +273,7 @@ void sw_leg_retire_locked(struct sw_sock *s, struct sw_leg *leg, uint32_t linger
 {
     PAL_ASSERT_HELD(&s->lock);
     leg->linger_ms = linger_ms;
+    leg->is_retired = true;
     leg->next = s->retired;
     s->retired = leg;
     atomic_fetch_or_explicit(&s->use, SW_USE_RETIRE, memory_order_acq_rel);
@@ -292,7 +299,7 @@ static void events(void *owner, uint32_t happened, int error)
         sw_accept_event(leg->sock);
     happened &= ~(uint32_t)(FD_CONNECT | FD_ACCEPT);
     if (happened != 0)
-        sw_events_happened(leg->sock, happened, error);
+        sw_events_of_leg(leg, happened, error);
 }
 
 static void closed(void *owner, int error)

@@ -12,20 +12,10 @@
 #include "pal/time.h"
 #include "san/san.h"
 #include "spi/carrier.h"
+#include "spi/states.h"
 #include "sw/switch.h"
 
 /* --- the socket --- */
-
-enum sw_state {
-    SW_FREE,       /* object unused */
-    SW_CREATED,    /* neither bound nor connected */
-    SW_BOUND,      /* has a local address */
-    SW_CONNECTING, /* a stream whose WSPConnect or ConnectEx is under way */
-    SW_ACCEPTING,  /* given to AcceptEx */
-    SW_CONNECTED,  /* stream: data flows; datagram: has a default peer */
-    SW_LISTENING,
-    SW_DISCONNECTED /* by DisconnectEx: may connect or be accepted into again */
-};
 
 /* sw_sock.mode, read without lock on the data path */
 #define SW_MODE_OVERLAPPED  0x01u /* WSA_FLAG_OVERLAPPED */
@@ -47,6 +37,7 @@ struct sw_leg {
     struct sw_sock *sock; /* holds a reference */
     struct sw_carrier *carrier;
     bool is_san;
+    bool is_retired;     /* under the socket's lock: what it still reports is not the socket's any more */
     uint32_t linger_ms;  /* for close() */
     struct sw_leg *next; /* retired, or more SAN listeners */
 };
@@ -102,6 +93,8 @@ struct sw_sock {
     struct pal_mutex lock; /* guards all that follows */
     struct pal_cond changed;
     enum sw_state state;
+    enum sw_state
+        fall_back; /* where a failed attempt leads when it has no name: SW_CREATED, SW_DISCONNECTED */
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
@@ -212,7 +205,11 @@ void sw_sock_abandon(struct sw_sock *s);
 /* WSPCloseSocket: nothing enters any more; the last one out closes the legs. False: somebody else was first. */
 bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms);
 void sw_sock_close_all(void); /* WSPCleanup: abortively, waits until all have gone */
-void sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
+/* False: the table has no such move. The state stays, and a call that asked for it fails (WSAEINVAL); counted. */
+bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
+/* CONNECTING or ACCEPTING came to nothing: back to what it was. */
+void sw_sock_move_back_locked(struct sw_sock *s);
+uint32_t sw_sock_refused_moves(void); /* tests: there are none */
 
 struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san); /* NULL: no memory */
 void sw_leg_free_unused(struct sw_leg *leg);               /* creating the carrier failed */
@@ -304,6 +301,8 @@ void sw_io_free_pool(struct sw_sock *s);
 
 /* These became true. Records, signals, wakes selectors and sleepers. */
 void sw_events_happened(struct sw_sock *s, uint32_t events, int error);
+/* The same, by one carrier: nothing when the socket has retired it. */
+void sw_events_of_leg(struct sw_leg *leg, uint32_t events, int error);
 /* A re-enabling call was made (contract 10.3). A call is counted inside. */
 void sw_events_enable_slowly(struct sw_sock *s, uint32_t events);
 static inline void sw_events_enable(struct sw_sock *s, uint32_t events)
