@@ -56,6 +56,7 @@ void pair_open(struct pair *p, const struct sw_session_config *a, const struct s
     p->side[1].cfg = *b;
     p->side[1].cfg.is_connector = false;
     p->side[0].registrations_left = p->side[1].registrations_left = -1;
+    p->side[0].registration_error = p->side[1].registration_error = 0;
     make_side(p, 0);
     make_side(p, 1);
 }
@@ -103,7 +104,8 @@ static void do_register(struct pair *p, struct pair_side *me, struct sw_range *r
     unsigned i = 0;
 
     if (me->registrations_left == 0) {
-        sw_session_registered(me->s, range, WSAENOBUFS);
+        sw_session_registered(me->s, range,
+                              me->registration_error != 0 ? me->registration_error : WSAENOBUFS);
         return;
     }
     while (i < PAIR_REGISTRATIONS && me->registrations[i].used)

@@ -66,6 +66,7 @@ struct pair_side {
     uint8_t sent_types[SW_WIRE_TYPE_COUNT]; /* how many of each, at most 255 */
     bool is_acting;                         /* somebody carries out actions already */
     int registrations_left;                 /* further ones are refused; -1: none is */
+    int registration_error;                 /* with this; 0: WSAENOBUFS */
 };
 
 struct pair {

@@ -147,6 +147,42 @@ static void a_close_that_comes_during_a_registration_ends_that_send(void **state
     }
 }
 
+/* The provider knows before us: what it refuses then says that the connection is gone, not that memory is short. */
+static void a_registration_refused_because_the_connection_is_gone_ends_it(void **state)
+{
+    static const struct {
+        int refusal, end;
+    } cases[] = {{WSAENOTCONN, WSAECONNRESET},
+                 {WSAECONNRESET, WSAECONNRESET},
+                 {WSAECONNABORTED, WSAECONNABORTED},
+                 {WSAENOTSOCK, WSAECONNRESET}};
+
+    for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        unsigned who = i % 2; /* 0: the sender registers what he has; 1: the receiver, where it goes */
+        int end = cases[i / 2].end;
+
+        open_pair();
+        p.side[who].registrations_left = 0;
+        p.side[who].registration_error = cases[i / 2].refusal;
+        assert_int_equal(pair_receive(&p, 1, &ops[0], in, 5000, SW_OP_WAIT_ALL), 0);
+        assert_int_equal(pair_receive(&p, who, &ops[1], in, 10, 0), 0);
+        assert_int_equal(pair_send(&p, who, &ops[3], out, 20, 0), 0);
+        assert_int_equal(pair_send(&p, 0, &ops[2], out, 5000, 0), 0);
+        pair_settle(&p);
+        assert_true(p.side[who].is_closed && p.side[who].close_error == end);
+        assert_true(ops[1].is_done && ops[1].op.error == end);
+        if (who == 0)
+            assert_true(ops[2].is_done && ops[2].op.error == end);
+        assert_int_equal(p.side[who].registered, 0);
+        assert_int_equal(pair_send(&p, who, &ops[4], out, 20, 0), end);
+        pair_cut(&p, WSAECONNRESET); /* and the other side hears of it */
+        pair_settle(&p);
+        assert_true(ops[0].is_done && ops[2].is_done && ops[3].is_done);
+        end_pair(state);
+    }
+    open_pair(); /* for the teardown */
+}
+
 static void who_closed_still_tells_credits_for_the_answer(void **state)
 {
     (void)state;
@@ -413,6 +449,7 @@ int main(void)
         TEST(a_graceful_close_delivers_and_ends_both),
         TEST(closes_that_cross_are_each_others_answer),
         TEST(a_close_that_comes_during_a_registration_ends_that_send),
+        TEST(a_registration_refused_because_the_connection_is_gone_ends_it),
         TEST(who_closed_still_tells_credits_for_the_answer),
         TEST(an_abortive_close_says_nothing_and_the_peer_is_reset),
         TEST(lingering_ends_in_an_abort_when_its_time_is_up),
