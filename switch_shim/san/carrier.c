@@ -326,6 +326,7 @@ static void san_close(struct sw_carrier *carrier, uint32_t linger_ms)
     else if (c->phase == SAN_RUNNING && sw_session_close(c->session, linger_ms) != 0)
         sw_session_broken(c->session,
                           WSA_OPERATION_ABORTED); /* in the middle of a move that nobody waits for */
+    san_wake_all(c);                              /* threads that block in a send take it back */
     if (c->backlog != 0) {
         pal_add_acq_rel(&c->refs, 1u);
         pal_mutex_unlock(&c->lock);

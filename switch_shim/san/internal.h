@@ -228,6 +228,7 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r);
 int san_now(struct sw_carrier *carrier, struct sw_request *r);
 void san_drive(struct sw_carrier *carrier);
 bool san_cancel(struct sw_carrier *carrier, struct sw_request *r);
+bool san_call_off(struct san *c, struct sw_request *r); /* the same, locked */
 
 /* wait.c */
 int san_wait(struct sw_carrier *carrier, struct sw_request *r, uint64_t deadline_ns,

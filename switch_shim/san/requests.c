@@ -208,25 +208,33 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
     return result;
 }
 
+bool san_call_off(struct san *c, struct sw_request *r)
+{
+    bool was_taken;
+
+    if (r->state != SAN_PENDING && r->state != SAN_SUBMITTING)
+        return false;
+    was_taken = take_out(&c->peeks, r) || take_out(&c->held, r);
+    if (was_taken)
+        finish_later(c, r, WSA_OPERATION_ABORTED);
+    else
+        was_taken = c->session != NULL && sw_session_cancel(c->session, &r->op);
+    if (!was_taken && r->state == SAN_PENDING) {
+        /* part of it has gone, or RDMA is at its memory. If that lasts, only closing helps (contract 8.8) */
+        r->state = SAN_CANCELLED;
+        if (c->cancelled_count++ == 0)
+            san_service_arm(c, SAN_TIMER_CANCEL, CANCEL_MS);
+    }
+    return was_taken;
+}
+
 bool san_cancel(struct sw_carrier *carrier, struct sw_request *r)
 {
     struct san *c = san_of(carrier);
-    bool was_taken = false;
+    bool was_taken;
 
     san_enter(c);
-    if (r->state == SAN_PENDING || r->state == SAN_SUBMITTING) {
-        was_taken = take_out(&c->peeks, r) || take_out(&c->held, r);
-        if (was_taken)
-            finish_later(c, r, WSA_OPERATION_ABORTED);
-        else
-            was_taken = c->session != NULL && sw_session_cancel(c->session, &r->op);
-        if (!was_taken && r->state == SAN_PENDING) {
-            /* part of it has gone, or RDMA is at its memory. If that lasts, only closing helps (contract 8.8) */
-            r->state = SAN_CANCELLED;
-            if (c->cancelled_count++ == 0)
-                san_service_arm(c, SAN_TIMER_CANCEL, CANCEL_MS);
-        }
-    }
+    was_taken = san_call_off(c, r);
     san_leave(c);
     return was_taken;
 }

@@ -42,6 +42,13 @@ static void set_poke(struct sw_interrupt *i, struct san_waiter *w)
     pal_store_release(&i->lock_word, 0u); /* publishes both */
 }
 
+/* A thread that blocks in a send of a socket that another one has closed: its call is over, whoever reads or not. (Sends that nobody
+ * waits for were accepted, and travel.) */
+static bool is_left_behind(const struct san *c, const struct sw_request *r)
+{
+    return c->is_closing && r->kind == SW_REQUEST_SEND && r->state == SAN_PENDING;
+}
+
 static int sleep_for(struct san *c, struct san_waiter *w, uint64_t deadline_ns,
                      struct sw_interrupt *interrupt)
 {
@@ -54,7 +61,7 @@ static int sleep_for(struct san *c, struct san_waiter *w, uint64_t deadline_ns,
             return WSAEINTR;
         if (!in_time)
             return WSAETIMEDOUT;
-        if (c->is_hot && san_is_looked_at(c))
+        if ((c->is_hot && san_is_looked_at(c)) || is_left_behind(c, w->request))
             return WSAEWOULDBLOCK;
         if (deadline_ns == UINT64_MAX)
             pal_cond_wait(&w->changed, &c->lock);
@@ -157,6 +164,12 @@ int san_wait(struct sw_carrier *carrier, struct sw_request *r, uint64_t deadline
     while (r->state != SAN_DONE) {
         int result;
 
+        if (is_left_behind(c, r)) {
+            (void)san_call_off(c, r);
+            san_leave(c); /* which acts */
+            san_enter(c);
+            continue;
+        }
         pal_mutex_unlock(&c->lock);
         result = wait_asleep(c, r, deadline_ns, interrupt);
         if (result != 0 && result != WSAEWOULDBLOCK)

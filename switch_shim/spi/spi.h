@@ -93,8 +93,7 @@ struct sw_sock {
     struct pal_mutex lock; /* guards all that follows */
     struct pal_cond changed;
     enum sw_state state;
-    enum sw_state
-        fall_back; /* where a failed attempt leads when it has no name: SW_CREATED, SW_DISCONNECTED */
+    enum sw_state fall_back; /* where an attempt that fails leads when it has no name */
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;

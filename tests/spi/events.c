@@ -302,6 +302,28 @@ static void one_event_object_for_two_sockets(void **state)
 }
 
 #define event_test(fn) cmocka_unit_test_setup_teardown(fn, events_setup, events_teardown)
+/* B170: the end behind a byte that nobody has read is told beside the byte; reading it tells nothing more. */
+static void the_end_behind_an_unread_byte(void **state)
+{
+    WSANETWORKEVENTS events;
+    char byte = 0;
+
+    (void)state;
+    sp_skip_on_wine_tcp("tells the end after the data only");
+    open_selected(FD_READ | FD_CLOSE);
+    sp_send_all(pair.b, "x", 1);
+    sp_ok(sp_close(pair.b));
+    pair.b = INVALID_SOCKET;
+    sp_expect_events(pair.a, event, FD_READ | FD_CLOSE, &events);
+    assert_int_equal(events.iErrorCode[FD_CLOSE_BIT], 0);
+    sp_ok(sp_recv(pair.a, &byte, 1, 0, NULL));
+    assert_int_equal(byte, 'x');
+    sp_expect_no_event(pair.a, event);
+    sp_expect_end(pair.a);
+    sp_expect_no_event(pair.a, event);
+    sp_pair_close(&pair);
+}
+
 int sp_events(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +342,7 @@ int sp_events(void)
         event_test(selecting_makes_it_non_blocking),
         event_test(the_record_is_copied_as_it_is),
         event_test(one_event_object_for_two_sockets),
+        event_test(the_end_behind_an_unread_byte),
     };
 
     return cmocka_run_group_tests_name("events", tests, NULL, NULL);

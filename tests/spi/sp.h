@@ -199,6 +199,8 @@ void sp_echo(SOCKET from, SOCKET to, uint32_t seed); /* some bytes arrive */
 /* A file of `bytes` of stream `seed`, open for reading, as the switch's system names it (sp_file_posix.c, sp_file_windows.c). */
 HANDLE sp_file_create(size_t bytes, uint32_t seed);
 void sp_file_close(HANDLE file);
+/* From now on the process may open some forty files more than it has; then as before. False: there is no such limit here. */
+bool sp_limit_files(bool is_tight);
 
 /* A thread that receives (blocking) and compares with the pattern. */
 struct sp_reader {
@@ -272,5 +274,10 @@ int sp_duplicate(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);
+int sp_error_codes(void);
+int sp_shortage(void);
+int sp_device(void);
+int sp_ends(void);
+int sp_many(void);
 
 #endif

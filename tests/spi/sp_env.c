@@ -1,5 +1,6 @@
 /* sp_env.c - what a whole test program shares: the lane, checks, starting and ending the switch around each test. */
 #include "sp.h"
+#include "sp_record.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ void sp_load(void)
 
     if (ws2_load(sp_env.library, &sp.ws2, why, sizeof why) != 0)
         sp_fail("%s", why);
-    sp.procs = ws2_procs(sp.ws2);
+    sp.procs = sp_record(ws2_procs(sp.ws2));
     sp.carried_by = (int (*)(SOCKET, char *, size_t))(void (*)(void))ws2_symbol(sp.ws2, "sw_carried_by");
     sp.last_error = (int (*)(void))ws2_symbol(sp.ws2, "sw_last_error");
     if (sp.carried_by == NULL || sp.last_error == NULL)

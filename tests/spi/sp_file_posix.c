@@ -1,6 +1,7 @@
 /* sp_file_posix.c - a file for TransmitFile: on Linux its HANDLE is the descriptor. */
 #include "sp.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 HANDLE sp_file_create(size_t bytes, uint32_t seed)
@@ -21,4 +22,22 @@ HANDLE sp_file_create(size_t bytes, uint32_t seed)
 void sp_file_close(HANDLE file)
 {
     close((int)(intptr_t)file);
+}
+
+bool sp_limit_files(bool is_tight)
+{
+    static struct rlimit before;
+    struct rlimit now;
+    int free_file;
+
+    if (is_tight) {
+        free_file = dup(0);
+        if (free_file < 0 || getrlimit(RLIMIT_NOFILE, &before) != 0)
+            return false;
+        close(free_file);
+        now = before;
+        now.rlim_cur = (rlim_t)free_file + 40;
+        return setrlimit(RLIMIT_NOFILE, &now) == 0;
+    }
+    return setrlimit(RLIMIT_NOFILE, &before) == 0;
 }

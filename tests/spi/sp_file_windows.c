@@ -22,3 +22,9 @@ void sp_file_close(HANDLE file)
 {
     CloseHandle(file);
 }
+
+bool sp_limit_files(bool is_tight)
+{
+    (void)is_tight;
+    return false; /* handles have no such limit */
+}

@@ -39,6 +39,11 @@ static const struct sp_group groups[] = {
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
     {"storm", sp_storm},
+    {"errors", sp_error_codes},
+    {"shortage", sp_shortage},
+    {"device", sp_device},
+    {"ends", sp_ends},
+    {"many", sp_many},
 };
 
 static void on_alarm(int signal_number)
