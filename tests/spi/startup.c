@@ -55,7 +55,7 @@ static void starts_are_counted(void **state)
 
     (void)state;
     sp_ok(start(0x0202, &data, &procs));
-    assert_memory_equal(&procs, sp.procs, sizeof(procs));
+    assert_memory_equal(&procs, ws2_procs(sp.ws2), sizeof(procs));
     sp_ok(cleanup());
     sp_pair_open(&pair); /* it still works */
     sp_pair_close(&pair);
