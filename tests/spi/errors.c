@@ -222,6 +222,31 @@ static void ports_in_use(void **state)
     sp_ok(sp_close(second));
 }
 
+/* One name, one destination, twice: the second connection cannot be. Linux says WSAEADDRNOTAVAIL, which connect() documents too. */
+static void a_connection_that_exists_already(void **state)
+{
+    WSD_SOCKADDR_IN at, own;
+    SOCKET listener = sp_listener(5, &at), first = sp_stream(), second = sp_stream(), accepted;
+
+    (void)state;
+    sp_skip_on_wine_tcp("lets it be");
+    sp_ok(sp_set_int(first, WS_SOL_SOCKET, WS_SO_REUSEADDR, 1));
+    sp_ok(sp_set_int(second, WS_SOL_SOCKET, WS_SO_REUSEADDR, 1));
+    sp_ok(sp_bind(first, &sp_env.here));
+    sp_ok(sp_local(first, &own));
+    sp_ok(sp_bind(second, &own));
+    sp_ok(sp_connect(first, &at));
+    sp_ok(sp_accept(listener, &accepted));
+    if (!sp_env
+             .is_san) /* over a SAN the port is no file of the system's connections: the provider may tell them apart */
+        sp_one_of(sp_connect(second, &at), WSAEADDRINUSE, WSAEADDRNOTAVAIL);
+    sp_echo(first, accepted, 1);
+    sp_ok(sp_close(first));
+    sp_ok(sp_close(second));
+    sp_ok(sp_close(accepted));
+    sp_ok(sp_close(listener));
+}
+
 /* --- datagram sockets in states --- */
 
 static void connected_datagrams(void **state)
@@ -343,6 +368,24 @@ static void a_hook_ends_a_select(void **state)
     sp_pair_close(&pair);
 }
 
+/* 10.77.9.2 takes what is sent to it and says nothing (own_network.sh). */
+static void a_hook_ends_a_connect(void **state)
+{
+    WSD_SOCKADDR_IN silent;
+    SOCKET s;
+
+    (void)state;
+    if (getenv("WSD_TEST_LOST") == NULL)
+        sp_skip("needs a network of its own");
+    sp_ok(sw_parse_address("10.77.9.2:7", &silent));
+    s = sp_stream();
+    ws2_set_blocking_hook(hook_says_no, 0);
+    sp_fails(WSAEINTR, sp_connect(s, &silent));
+    ws2_set_blocking_hook(NULL, 0);
+    sp_fails(WSAEALREADY, sp_connect(s, &silent)); /* the attempt goes on, until it is closed */
+    sp_ok(sp_close(s));
+}
+
 /* --- SendTo and RecvFrom of a stream: as Send and Recv (10.1, 21 and 25) --- */
 
 static int send_to_overlapped(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov)
@@ -393,10 +436,12 @@ int sp_error_codes(void)
         sp_test(addresses_of_datagrams),
         sp_test(where_no_way_leads),
         sp_test(ports_in_use),
+        sp_test(a_connection_that_exists_already),
         sp_test(connected_datagrams),
         sp_test(datagrams_to_nobody),
         sp_test(closing_ends_the_from_and_to_calls),
         sp_test(a_hook_ends_a_select),
+        sp_test(a_hook_ends_a_connect),
         sp_test(a_stream_that_takes_no_more),
     };
 

@@ -130,6 +130,31 @@ static void an_accept_side_that_is_slow(void **state)
     }
 }
 
+/* The sender writes, because the receiver says that he cannot read (14.2, 8). */
+static void large_sends_to_who_cannot_read(void **state)
+{
+    static char data[300000];
+    struct sp_pair pair;
+
+    (void)state;
+    sp_unload();
+    setenv("WSD_SAN_FORCE_PUSH", "1", 1);
+    sp_load();
+    unsetenv("WSD_SAN_FORCE_PUSH");
+    sp_pair_open(&pair);
+    for (unsigned i = 0; i < 4; i++) {
+        SOCKET from = i % 2 == 0 ? pair.a : pair.b, to = i % 2 == 0 ? pair.b : pair.a;
+        struct sp_reader reader = {
+            .s = to, .seed = i, .piece_bytes = i < 2 ? 70000 : 5000, .want = sizeof(data)};
+
+        sp_fill(data, sizeof(data), i, 0);
+        sp_reader_start(&reader);
+        sp_send_all(from, data, sizeof(data));
+        sp_reader_join(&reader);
+    }
+    sp_pair_close(&pair);
+}
+
 struct condition {
     struct sp_pair *other;
     bool worked;
@@ -290,6 +315,7 @@ int sp_many(void)
         sp_test(a_thousand_receives_end_with_the_socket),
         sp_test(a_thousand_receives_end_with_a_reset),
         sp_test(an_accept_side_that_is_slow),
+        sp_test(large_sends_to_who_cannot_read),
         sp_test(a_condition_that_takes_its_time_and_uses_other_sockets),
         sp_test(requests_that_were_there_before_the_selection),
         sp_test(a_backlog_of_one_and_three_clients),

@@ -2,6 +2,8 @@
  * That of memory is tests/unit/spi's: carriers that answer WSAENOBUFS at each place. */
 #include "sp.h"
 
+#include <unistd.h>
+
 /* Takes sockets until there is none: they are closed by give_back(). */
 static SOCKET hoard[4096];
 static unsigned hoarded;
@@ -38,6 +40,32 @@ static void no_file_for_a_socket(void **state)
     sp_ok(sp_close(s));
     give_back();
     (void)sp_limit_files(false);
+}
+
+/* Sharing a socket of the system takes a file, too. What fails leaves the socket as it was. */
+static void no_file_for_a_duplicate(void **state)
+{
+    struct sp_pair pair;
+    WSAPROTOCOL_INFOW info;
+    INT error = 0;
+    int result;
+
+    (void)state;
+    if (sp_env.is_san)
+        sp_skip("a SAN connection moves without a file");
+    sp_pair_open(&pair);
+    if (!sp_limit_files(true)) {
+        sp_pair_close(&pair);
+        sp_skip("this system has no limit on files");
+    }
+    sp_fails(WSAEMFILE, take_all());
+    result = sp.procs->lpWSPDuplicateSocket(pair.a, (DWORD)getpid(), &info, &error);
+    give_back();
+    (void)sp_limit_files(false);
+    assert_int_equal(result, SOCKET_ERROR);
+    sp_one_of(error, WSAEMFILE, WSAENOBUFS);
+    sp_echo(pair.a, pair.b, 1);
+    sp_pair_close(&pair);
 }
 
 /* Who waits in the queue stays there until a file is free; the pair that exists does not notice. */
@@ -115,6 +143,7 @@ int sp_shortage(void)
 {
     const struct CMUnitTest tests[] = {
         sp_test(no_file_for_a_socket),
+        sp_test(no_file_for_a_duplicate),
         sp_test(no_file_for_who_is_accepted),
         sp_test(no_file_for_a_companion),
     };

@@ -238,6 +238,9 @@ int sp_call_join(struct sp_call *c);
 void sp_process_start(struct second_process *p, const char *mode); /* WSD_SWITCH there */
 int sp_role(void); /* the other side of it; the program's exit status */
 
+/* What contract 10.1 lists and this group has to meet, was met (documented.c): how many were not, with a line each. */
+int sp_documented(const char *group);
+
 /* --- groups --- */
 
 struct sp_group {

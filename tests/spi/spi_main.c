@@ -155,6 +155,7 @@ int main(int argc, char **argv)
             continue;
         is_found = true;
         failed += groups[i].run();
+        failed += sp_documented(groups[i].name);
     }
     if (!is_found)
         fprintf(stderr, "no group %s\n", group);
