@@ -131,7 +131,7 @@ struct sw_carrier_ops {
     int (*ioctl)(struct sw_carrier *c, DWORD code, void *in, DWORD in_bytes, void *out, DWORD out_bytes,
                  DWORD *returned);
     /* Ends everything: requests complete with WSA_OPERATION_ABORTED (sends that were accepted still travel unless it is
-     * abortive), then closed(). linger_ms 0: abortive; SW_SESSION_LINGER_FOREVER: gracefully, in the background. */
+     * abortive; one that a thread waits for is called off), then closed(). linger_ms 0: abortive; SW_SESSION_LINGER_FOREVER: gracefully, in the background. */
     void (*close)(struct sw_carrier *c, uint32_t linger_ms);
 
     /* -- moving to another process (contract 8.10); NULL: cannot -- */

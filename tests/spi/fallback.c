@@ -183,13 +183,77 @@ static void the_wildcard_listens_on_the_lane(void **state)
     sp_ok(sp_close(l));
 }
 
+/* --- addresses that come and go while the switch runs (8.1: the table is read again) --- */
+
+static int ask_for_a_change(SOCKET s, WSAOVERLAPPED *ov)
+{
+    DWORD returned = 0;
+    INT error = ws2_operation_begin(s, ov);
+    int result;
+
+    sp_ok(error);
+    result = sp.procs->lpWSPIoctl(s, SIO_ADDRESS_LIST_CHANGE, NULL, 0, NULL, 0, &returned, ov, NULL, NULL,
+                                  &error);
+    ws2_operation_submitted(s, ov, result, error);
+    return result == SOCKET_ERROR ? error : 0;
+}
+
+/* A connection to a new listener there: is it over the SAN? */
+static bool is_san_at(const char *address, struct sp_pair *pair)
+{
+    WSD_SOCKADDR_IN name;
+    char carrier[32] = "";
+
+    sp_ok(sw_parse_address(address, &name));
+    pair->listener = sp_stream();
+    sp_ok(sp_bind(pair->listener, &name));
+    sp_ok(sp_listen(pair->listener, 5));
+    sp_ok(sp_local(pair->listener, &pair->at));
+    pair->a = sp_stream();
+    sp_ok(sp_connect(pair->a, &pair->at));
+    sp_ok(sp_accept(pair->listener, &pair->b));
+    sp_ok(sp.carried_by(pair->a, carrier, sizeof(carrier)));
+    if (strcmp(carrier, "san") == 0)
+        return true;
+    sp_pair_close(pair);
+    return false;
+}
+
+static void an_address_that_comes_and_goes(void **state)
+{
+    SOCKET s, late;
+    WSAOVERLAPPED come = {.Internal = 0}, gone = {.Internal = 0};
+    struct sp_pair pair;
+
+    (void)state;
+    needs_san();
+    if (getenv("WSD_TEST_LOST") == NULL || getenv("WSD_TEST_BACKEND") != NULL)
+        sp_skip("needs a network of its own, and the provider that follows its addresses");
+    s = sp_stream();
+    sp_fails(WSA_IO_PENDING, ask_for_a_change(s, &come));
+    assert_int_equal(system("ip addr add 10.77.20.1/24 dev hole"), 0);
+    sp_ok(sp_finish(s, &come, NULL));
+    sp_until(is_san_at("10.77.20.1:0", &pair));
+    sp_echo(pair.a, pair.b, 1);
+    sp_fails(WSA_IO_PENDING, ask_for_a_change(s, &gone));
+    assert_int_equal(system("ip addr del 10.77.20.1/24 dev hole"), 0);
+    sp_ok(sp_finish(s, &gone, NULL));
+    late = sp_stream();
+    sp_one_of(sp_connect(late, &pair.at), WSAENETUNREACH, WSAEHOSTUNREACH, WSAETIMEDOUT, WSAENETDOWN);
+    sp_ok(sp_close(late));
+    sp_ok(sp_set_linger(pair.a, true, 0)); /* what was connected has no way any more */
+    sp_ok(sp_set_linger(pair.b, true, 0));
+    sp_pair_close(&pair);
+    sp_ok(sp_close(s));
+}
+
 int sp_fallback(void)
 {
     const struct CMUnitTest tests[] = {
         sp_test(no_san_listener_falls_back_to_tcp), sp_test(non_blocking_connect_falls_back_too),
         sp_test(forced_never_falls_back),           sp_test(a_listener_takes_from_both_sides),
         sp_test(two_processes_over_the_lane),       sp_test(loopback_is_never_san),
-        sp_test(the_wildcard_listens_on_the_lane),
+        sp_test(the_wildcard_listens_on_the_lane),  sp_test(an_address_that_comes_and_goes),
     };
 
     return cmocka_run_group_tests_name("fallback", tests, NULL, NULL);

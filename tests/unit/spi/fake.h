@@ -91,7 +91,7 @@ int fake_connect(SOCKET s, unsigned network);
 int fake_listen(SOCKET s);
 int fake_close(SOCKET s);
 int fake_disconnect_ex(SOCKET s);
-int fake_connect_ex(SOCKET s, WSAOVERLAPPED *ov);
+int fake_connect_ex(SOCKET s, unsigned network, WSAOVERLAPPED *ov);
 int fake_accept(SOCKET s, SOCKET *out);
 int fake_accept_ex(SOCKET listener, SOCKET into, WSAOVERLAPPED *ov); /* without data */
 int fake_select_events(SOCKET s, LONG events);

@@ -296,12 +296,12 @@ int fake_disconnect_ex(SOCKET s)
     return last_code(!sw_spi_disconnect_ex(s, NULL, TF_REUSE_SOCKET, 0));
 }
 
-int fake_connect_ex(SOCKET s, WSAOVERLAPPED *ov)
+int fake_connect_ex(SOCKET s, unsigned network, WSAOVERLAPPED *ov)
 {
     WSD_SOCKADDR_IN name;
     DWORD sent = 0;
 
-    fake_address(&name, 200, 7000);
+    fake_address(&name, network, 7000);
     memset(ov, 0, sizeof(*ov));
     sw_set_last_error(0);
     return last_code(

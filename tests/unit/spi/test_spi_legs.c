@@ -329,7 +329,7 @@ static void closing_ends_a_connect_ex(void **state)
     s = fake_socket(WS_SOCK_STREAM, true);
     assert_int_equal(fake_bind(s, 0), 0);
     both_answer_later();
-    assert_int_equal(fake_connect_ex(s, &ov), WSA_IO_PENDING);
+    assert_int_equal(fake_connect_ex(s, 200, &ov), WSA_IO_PENDING);
     assert_int_equal(fake_completions(), 0);
     assert_int_equal(fake_close(s), 0);
     assert_int_equal(fake_completions(), 1);

@@ -8,6 +8,7 @@
 /* --- the scene: the socket, and a listener beside it --- */
 
 static SOCKET subject, beside;
+static unsigned network; /* where it connects to: 200 has no SAN, 1 has when a provider is loaded */
 static WSAOVERLAPPED accept_ov[8], connect_ov[8];
 static unsigned accept_count, connect_count; /* that were started */
 
@@ -16,6 +17,7 @@ static void scene_open(void)
     accept_count = connect_count = 0;
     memset(&fake_script, 0, sizeof(fake_script));
     fake_script.now = WSAEWOULDBLOCK;
+    fake_script.may_fall_back = true;
     beside = fake_socket(WS_SOCK_STREAM, true);
     assert_int_equal(fake_bind(beside, 9), 0);
     assert_int_equal(fake_listen(beside), 0);
@@ -46,12 +48,25 @@ static struct fake *tcp_of(SOCKET s)
     return (struct fake *)(void *)fake_object(s)->tcp->carrier;
 }
 
+static struct fake *san_of(SOCKET s)
+{
+    struct sw_leg *leg = fake_object(s)->san;
+
+    return leg == NULL ? NULL : (struct fake *)(void *)leg->carrier;
+}
+
+/* Who connects, or has the connection. */
+static struct fake *carrier_of(SOCKET s)
+{
+    return san_of(s) != NULL ? san_of(s) : tcp_of(s);
+}
+
 /* --- events --- */
 
 static int connecting(int answer)
 {
-    fake_script.connect[0] = answer;
-    return fake_connect(subject, 200); /* no SAN there */
+    fake_script.connect[0] = fake_script.connect[1] = answer;
+    return fake_connect(subject, network);
 }
 
 static int e_bind(void)
@@ -88,8 +103,8 @@ static int connecting_ex(int answer)
 {
     int code;
 
-    fake_script.connect[0] = answer;
-    code = fake_connect_ex(subject, &connect_ov[connect_count]);
+    fake_script.connect[0] = fake_script.connect[1] = answer;
+    code = fake_connect_ex(subject, network, &connect_ov[connect_count]);
     if (code == WSA_IO_PENDING)
         connect_count++;
     return code;
@@ -149,11 +164,25 @@ static int e_arrival(void)
     return 0;
 }
 
+static int e_arrival_over_san(void)
+{
+    if (beside != INVALID_SOCKET && san_of(beside) != NULL)
+        fake_arrive(san_of(beside));
+    return 0;
+}
+
 static int e_listener_closes(void)
 {
     if (beside != INVALID_SOCKET)
         assert_int_equal(fake_close(beside), 0);
     beside = INVALID_SOCKET;
+    return 0;
+}
+
+/* The next attempts get an answer that TCP/IP would get too. */
+static int e_answers_are_final(void)
+{
+    fake_script.may_fall_back = false;
     return 0;
 }
 
@@ -171,20 +200,20 @@ static int e_shutdown(void)
 
 static int e_report_connected(void)
 {
-    fake_report(tcp_of(subject), FD_CONNECT, 0);
+    fake_report(carrier_of(subject), FD_CONNECT, 0);
     return 0;
 }
 
 static int e_report_refused(void)
 {
-    fake_report(tcp_of(subject), FD_CONNECT, WSAECONNREFUSED);
+    fake_report(carrier_of(subject), FD_CONNECT, WSAECONNREFUSED);
     return 0;
 }
 
 static int e_report_the_rest(void)
 {
-    fake_report(tcp_of(subject), FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT, 0);
-    fake_report(tcp_of(subject), FD_CLOSE, WSAECONNRESET);
+    fake_report(carrier_of(subject), FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT, 0);
+    fake_report(carrier_of(subject), FD_CLOSE, WSAECONNRESET);
     return 0;
 }
 
@@ -311,6 +340,8 @@ static const struct {
      e_accept_ex_into,
      {{PE, AG}, {IV, SAME}, {IV, SAME}, {IV, SAME}, {IV, SAME}, {IV, SAME}, {PE, AG}}},
     {"an arrival", e_arrival, {NONE, NONE, NONE, {0, CD}, NONE, NONE, NONE}},
+    {"an arrival over SAN", e_arrival_over_san, {NONE, NONE, NONE, NONE, NONE, NONE, NONE}},
+    {"answers are final", e_answers_are_final, {NONE, NONE, NONE, NONE, NONE, NONE, NONE}},
     {"the listener closes", e_listener_closes, {NONE, NONE, NONE, {0, CR}, NONE, NONE, NONE}},
     {"DisconnectEx",
      e_disconnect,
@@ -326,6 +357,7 @@ static const struct {
 static void every_state_with_every_event(void **state)
 {
     (void)state;
+    network = 200;
     for (unsigned from = 0; from < STATES; from++)
         for (unsigned event = 0; event < EVENTS; event++) {
             enum sw_state to = table[event].expected[from].to;
@@ -361,14 +393,15 @@ static const char *broken_rule(const struct sw_sock *s)
         return "it is bound and does not count as such";
     if (s->connect_io != NULL && s->state != SW_CONNECTING)
         return "a ConnectEx waits for nothing";
-    if (s->tcp == NULL)
-        return "it has no TCP/IP below";
+    if (s->tcp == NULL && (s->state != SW_CONNECTED || s->san == NULL))
+        return "it has nothing below";
     return sw_sock_refused_moves() != 0 ? "a move was refused" : NULL;
 }
 
 static void all_sequences_of_three(void **state)
 {
     (void)state;
+    network = fake_provider_count > 0 ? 1 : 200;
     for (unsigned from = 0; from < STATES; from++)
         for (unsigned n = 0; n < EVENTS * EVENTS * EVENTS; n++) {
             const unsigned sequence[3] = {n % EVENTS, n / EVENTS % EVENTS, n / EVENTS / EVENTS};
@@ -483,11 +516,23 @@ static int start(void **state)
     return result;
 }
 
+/* With a provider: companions that connect, fail late and are dropped, arrivals on both sides. */
+static int start_with_a_provider(void **state)
+{
+    int result = fake_setup(state);
+
+    fake_provider_count = 1;
+    fake_start();
+    return result;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_state_with_every_event, start, fake_teardown),
         cmocka_unit_test_setup_teardown(all_sequences_of_three, start, fake_teardown),
+        {"all_sequences_of_three_with_a_provider", all_sequences_of_three, start_with_a_provider,
+         fake_teardown, NULL},
         cmocka_unit_test_setup_teardown(datagram_sockets_in_every_order, start, fake_teardown),
         cmocka_unit_test(nothing_leaves_or_reaches_the_free_state),
         cmocka_unit_test_setup_teardown(a_move_that_does_not_exist_is_refused, start, end_with_a_refusal),
