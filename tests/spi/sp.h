@@ -282,5 +282,6 @@ int sp_shortage(void);
 int sp_device(void);
 int sp_ends(void);
 int sp_many(void);
+int sp_ipv6(void);
 
 #endif

@@ -44,6 +44,7 @@ static const struct sp_group groups[] = {
     {"device", sp_device},
     {"ends", sp_ends},
     {"many", sp_many},
+    {"ipv6", sp_ipv6},
 };
 
 static void on_alarm(int signal_number)
