@@ -237,9 +237,10 @@ static int reserve(struct sw_sock *into)
     return code;
 }
 
-static int start(struct sw_sock *listener, struct sw_sock *into, struct accept_ex *x, LPWSAOVERLAPPED ov)
+static int start(struct sw_sock *listener, SOCKET handle, struct sw_sock *into, struct accept_ex *x,
+                 LPWSAOVERLAPPED ov)
 {
-    struct sw_io *io = sw_io_get(listener, ov, NULL, NULL);
+    struct sw_io *io = sw_io_get(listener, handle, ov, NULL, NULL);
     int code;
 
     if (io == NULL)
@@ -267,8 +268,8 @@ static int start(struct sw_sock *listener, struct sw_sock *into, struct accept_e
     return WSA_IO_PENDING;
 }
 
-static int accept_ex(struct sw_sock *listener, struct sw_sock *into, const struct accept_ex *want,
-                     LPWSAOVERLAPPED ov)
+static int accept_ex(struct sw_sock *listener, SOCKET handle, struct sw_sock *into,
+                     const struct accept_ex *want, LPWSAOVERLAPPED ov)
 {
     enum sw_state state;
     struct accept_ex *x;
@@ -287,7 +288,7 @@ static int accept_ex(struct sw_sock *listener, struct sw_sock *into, const struc
     if (x == NULL)
         return WSAENOBUFS;
     *x = *want;
-    code = start(listener, into, x, ov);
+    code = start(listener, handle, into, x, ov);
     if (code != WSA_IO_PENDING)
         free(x);
     return code;
@@ -308,7 +309,7 @@ BOOL WSPAPI sw_spi_accept_ex(SOCKET l, SOCKET s, PVOID out, DWORD receive_bytes,
     }
     into = sw_sock_get(s, &code);
     if (into != NULL) {
-        code = accept_ex(listener, into, &want, (LPWSAOVERLAPPED)ov);
+        code = accept_ex(listener, l, into, &want, (LPWSAOVERLAPPED)ov);
         sw_sock_leave(into);
     }
     sw_sock_leave(listener);

@@ -54,7 +54,7 @@ static int wait_here(struct sw_sock *s, bool *is_gone)
     return code;
 }
 
-int sw_change_wait(struct sw_sock *s, DWORD code, LPWSAOVERLAPPED ov,
+int sw_change_wait(struct sw_sock *s, SOCKET handle, DWORD code, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, bool *is_gone)
 {
     struct sw_io *io;
@@ -68,7 +68,7 @@ int sw_change_wait(struct sw_sock *s, DWORD code, LPWSAOVERLAPPED ov,
             return result != 0 ? result : WSAEWOULDBLOCK;
         return wait_here(s, is_gone);
     }
-    io = sw_io_get(s, ov, routine, thread);
+    io = sw_io_get(s, handle, ov, routine, thread);
     if (io == NULL)
         return WSAENOBUFS;
     sw_io_start(io);

@@ -7,7 +7,7 @@
 
 /* Overlapped: WSA_IO_PENDING. Blocking: 0 after the change (called and left with a call counted, or *is_gone). Non-blocking:
  * WSAEWOULDBLOCK, and the FD_* event may come again. */
-int sw_change_wait(struct sw_sock *s, DWORD code, LPWSAOVERLAPPED ov,
+int sw_change_wait(struct sw_sock *s, SOCKET handle, DWORD code, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, bool *is_gone);
 /* The addresses have changed. */
 void sw_change_happened(void);

@@ -11,6 +11,7 @@
 
 /* The arguments of a call, whichever of the four it is. */
 struct transfer {
+    SOCKET handle;
     enum sw_request_kind kind;
     LPWSABUF buffers;
     DWORD count;
@@ -87,7 +88,7 @@ static void keep_address(struct sw_io *io, const struct transfer *t)
 
 static int overlapped(struct sw_sock *s, struct sw_carrier *c, const struct transfer *t)
 {
-    struct sw_io *io = sw_io_get(s, t->ov, t->routine, t->thread);
+    struct sw_io *io = sw_io_get(s, t->handle, t->ov, t->routine, t->thread);
     int code;
 
     if (io == NULL)
@@ -156,13 +157,14 @@ static int at_once(struct sw_sock *s, struct sw_carrier *c, const struct transfe
         *t->flags_out = r.result_flags;
     if (t->ov != NULL &&
         !*is_gone) /* a socket without WSA_FLAG_OVERLAPPED: over before the call returns (B119) */
-        sw_io_complete_now(s, t->ov, t->routine, t->thread, code, (DWORD)r.op.bytes, r.result_flags);
+        sw_io_complete_now(s, t->handle, t->ov, t->routine, t->thread, code, (DWORD)r.op.bytes,
+                           r.result_flags);
     return code;
 }
 
-static int run(SOCKET h, const struct transfer *t, LPINT error)
+static int run(const struct transfer *t, LPINT error)
 {
-    struct sw_sock *s = sw_sock_get(h, error);
+    struct sw_sock *s = sw_sock_get(t->handle, error);
     bool is_gone = false;
     struct sw_carrier *c;
     uint32_t mode;
@@ -196,24 +198,24 @@ int WSPAPI sw_spi_send(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD bytes, D
                        LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread,
                        LPINT error)
 {
-    const struct transfer t = {SW_REQUEST_SEND, buffers, count, bytes, flags, NULL, NULL, NULL, ov,
-                               routine,         thread};
+    const struct transfer t = {h,  SW_REQUEST_SEND, buffers, count, bytes, flags, NULL, NULL, NULL,
+                               ov, routine,         thread};
 
-    return run(h, &t, error);
+    return run(&t, error);
 }
 
 int WSPAPI sw_spi_recv(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD bytes, LPDWORD flags,
                        LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread,
                        LPINT error)
 {
-    struct transfer t = {
-        SW_REQUEST_RECEIVE, buffers, count, bytes, 0, flags, NULL, NULL, ov, routine, thread};
+    struct transfer t = {h,     SW_REQUEST_RECEIVE, buffers, count, bytes, 0, flags, NULL, NULL, ov, routine,
+                         thread};
 
     if (flags == NULL)
         t.buffers = NULL; /* found as WSAEFAULT behind the check of the handle */
     else
         t.flags = *flags;
-    return run(h, &t, error);
+    return run(&t, error);
 }
 
 /* A socket of this kind, for the two functions whose addresses only datagrams have. 0: stream. */
@@ -234,8 +236,8 @@ int WSPAPI sw_spi_recv_from(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD byt
                             WSD_SOCKADDR *from, LPINT from_bytes, LPWSAOVERLAPPED ov,
                             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
 {
-    struct transfer t = {SW_REQUEST_RECEIVE, buffers, count,   bytes, 0, flags, from,
-                         from_bytes,         ov,      routine, thread};
+    struct transfer t = {h,    SW_REQUEST_RECEIVE, buffers, count,   bytes, 0, flags,
+                         from, from_bytes,         ov,      routine, thread};
     int af = 0;
     int datagram = is_datagram(h, &af, error);
 
@@ -250,7 +252,7 @@ int WSPAPI sw_spi_recv_from(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD byt
     } else if (*from_bytes < (INT)(af == WS_AF_INET ? sizeof(WSD_SOCKADDR_IN) : sizeof(WSD_SOCKADDR_IN6))) {
         return SW_RESULT(error, WSAEFAULT);
     }
-    return run(h, &t, error);
+    return run(&t, error);
 }
 
 int WSPAPI sw_spi_send_to(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD bytes, DWORD flags,
@@ -258,15 +260,15 @@ int WSPAPI sw_spi_send_to(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD bytes
                           LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
 {
     WSD_SOCKADDR_STORAGE copy;
-    struct transfer t = {SW_REQUEST_SEND, buffers, count, bytes, flags, NULL, NULL, NULL, ov,
-                         routine,         thread};
+    struct transfer t = {h,  SW_REQUEST_SEND, buffers, count, bytes, flags, NULL, NULL, NULL,
+                         ov, routine,         thread};
     int af = 0;
     int datagram = is_datagram(h, &af, error);
 
     if (datagram == SOCKET_ERROR)
         return SOCKET_ERROR;
     if (!datagram || to == NULL) /* on streams the address is ignored (10.1, 25) */
-        return run(h, &t, error);
+        return run(&t, error);
     if (to_bytes < (int)(af == WS_AF_INET ? sizeof(WSD_SOCKADDR_IN) : sizeof(WSD_SOCKADDR_IN6)))
         return SW_RESULT(error, WSAEFAULT);
     if (to->sa_family != af)
@@ -275,5 +277,5 @@ int WSPAPI sw_spi_send_to(SOCKET h, LPWSABUF buffers, DWORD count, LPDWORD bytes
     memcpy(&copy, to, (size_t)to_bytes);
     t.address = (WSD_SOCKADDR *)&copy;
     t.address_bytes = &to_bytes;
-    return run(h, &t, error);
+    return run(&t, error);
 }

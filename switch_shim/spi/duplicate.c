@@ -1,4 +1,4 @@
-/* duplicate.c - sockets for another process (contract 10.1, 8; 8.10).
+/* duplicate.c - sockets for another process (contract 10.1, 8; 8.10); for this one: offer.c.
  * How: only 32 bits travel, dwProviderReserved: the number of a record (pal/process.h) that names the target process and is taken once.
  *      Two records: a head with the socket's own state and the size of the second, which holds what the carrier's give() wrote.
  *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close
@@ -13,6 +13,7 @@
 
 #include "pal/memory.h"
 #include "pal/process.h"
+#include "spi/offer.h"
 #include "tcpip/tcpip.h"
 
 #define GIVE_MS   10000u     /* patience with a carrier that still moves data: our choice */
@@ -87,7 +88,7 @@ static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
     struct sw_carrier *c = pal_load_acquire(&s->data);
 
     pal_mutex_lock(&s->lock);
-    if (c == NULL && s->tcp != NULL)
+    if (c == NULL && s->tcp != NULL && s->state != SW_CONNECTED)
         c = s->tcp->carrier;
     *is_san = s->san != NULL && s->san->carrier == c;
     pal_mutex_unlock(&s->lock);
@@ -101,7 +102,9 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     struct sw_carrier *c = to_give(s, &is_san);
     int code;
 
-    if (c == NULL || c->ops->give == NULL)
+    if (c == NULL)
+        return WSAENOTCONN; /* it is with another process already */
+    if (c->ops->give == NULL)
         return WSAEOPNOTSUPP;
     code = c->ops->give(c, process, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
     if (code != 0)
@@ -120,32 +123,37 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     return code;
 }
 
+static int give_away(struct sw_sock *s, DWORD process, uint32_t *id)
+{
+    struct head *h = calloc(1, sizeof(*h));
+    char *text = malloc(TEXT_ROOM);
+    int code = h == NULL || text == NULL ? WSAENOBUFS : give(s, process, h, text, id);
+
+    free(text);
+    free(h);
+    return code;
+}
+
 int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_INFOW info, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(handle, error);
-    struct head *h;
-    char *text;
     uint32_t id = 0;
     int code = 0;
 
     if (s == NULL)
         return SOCKET_ERROR;
-    h = calloc(1, sizeof(*h));
-    text = malloc(TEXT_ROOM);
     if (info == NULL)
         code = WSAEFAULT;
+    else if (process == pal_process_id())
+        code = sw_offer_make(s, &id);
     else if (!pal_process_exists(process))
         code = WSAEINVAL; /* B211 */
-    else if (h == NULL || text == NULL)
-        code = WSAENOBUFS;
     else
-        code = give(s, process, h, text, &id);
+        code = give_away(s, process, &id);
     if (code == 0) {
         *info = s->info;
         info->dwProviderReserved = id;
     }
-    free(text);
-    free(h);
     sw_sock_leave(s);
     *error = code;
     return code == 0 ? 0 : SOCKET_ERROR;
@@ -248,9 +256,12 @@ static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCK
 
 SOCKET sw_duplicate_take(const WSAPROTOCOL_INFOW *info, DWORD flags, LPINT error)
 {
-    struct head *h = calloc(1, sizeof(*h));
     SOCKET handle = INVALID_SOCKET;
+    struct head *h;
 
+    if (sw_offer_take(info->dwProviderReserved, &handle, error))
+        return *error == 0 ? handle : INVALID_SOCKET;
+    h = calloc(1, sizeof(*h));
     *error = h == NULL ? WSAENOBUFS : take(info, flags, h, &handle);
     free(h);
     return handle;

@@ -47,9 +47,8 @@ static void give(const struct signal *signal)
 
 static struct signal record_locked(struct sw_sock *s, uint32_t events, int error)
 {
-    struct signal signal = {
-        s->event, s->window, s->message, (SOCKET)pal_load_relaxed(&s->handle), events & wanted_locked(s),
-        error};
+    struct signal signal = {s->event, s->window, s->message, s->message_handle, events & wanted_locked(s),
+                            error};
 
     if (s->window == NULL)
         s->recorded |= signal.events;
@@ -159,6 +158,7 @@ void sw_events_inherit(struct sw_sock *listener, struct sw_sock *s)
     s->event = event;
     s->window = window;
     s->message = message;
+    s->message_handle = s->first.handle;
     pal_store_relaxed(&s->event_mask, mask);
     pal_mutex_unlock(&s->lock);
     if (mask != 0)
@@ -182,6 +182,7 @@ static int select_events(SOCKET h, WSAEVENT event, HWND window, UINT message, LO
     s->event = events == 0 ? WSA_INVALID_EVENT : event;
     s->window = events == 0 ? NULL : window;
     s->message = message;
+    s->message_handle = h;
     pal_store_relaxed(&s->event_mask, (uint32_t)events);
     if (window !=
         NULL) { /* unlike WSPEventSelect it tells again what still holds (winsock-behaviours, scope) */

@@ -95,7 +95,7 @@ BOOL WSPAPI sw_spi_connect_ex(SOCKET h, const WSD_SOCKADDR *name, int bytes, PVO
     if (s == NULL)
         return answer(code);
     code = ov == NULL ? ERROR_INVALID_PARAMETER : check_connect(s, name, bytes); /* B059 */
-    io = code == 0 ? sw_io_get(s, (LPWSAOVERLAPPED)ov, NULL, NULL) : NULL;
+    io = code == 0 ? sw_io_get(s, h, (LPWSAOVERLAPPED)ov, NULL, NULL) : NULL;
     if (code == 0 && io == NULL)
         code = WSAENOBUFS;
     if (io != NULL) {
@@ -165,7 +165,7 @@ BOOL WSPAPI sw_spi_disconnect_ex(SOCKET h, LPOVERLAPPED ov, DWORD flags, DWORD r
                ? WSAEINVAL
                : sw_disconnect(s, (flags & TF_REUSE_SOCKET) != 0);
     if (code == 0 && ov != NULL) { /* B147 */
-        sw_io_complete_now(s, (LPWSAOVERLAPPED)ov, NULL, NULL, 0, 0, 0);
+        sw_io_complete_now(s, h, (LPWSAOVERLAPPED)ov, NULL, NULL, 0, 0, 0);
         code = WSA_IO_PENDING;
     }
     sw_sock_leave(s);

@@ -8,6 +8,7 @@
 #include "tcpip/tcpip.h"
 
 struct control {
+    SOCKET handle;
     DWORD code;
     void *in;
     DWORD in_bytes;
@@ -163,13 +164,6 @@ static int ideal_backlog(struct sw_sock *s, struct control *k)
     return pal_load_acquire(&s->data) == NULL ? WSAENOTCONN : give(k, &value, sizeof(value));
 }
 
-static int handle_of(struct sw_sock *s, struct control *k)
-{
-    SOCKET handle = (SOCKET)pal_load_relaxed(&s->handle);
-
-    return give(k, &handle, sizeof(handle));
-}
-
 static int control(struct sw_sock *s, struct control *k)
 {
     switch (k->code) {
@@ -182,8 +176,8 @@ static int control(struct sw_sock *s, struct control *k)
     case SIO_KEEPALIVE_VALS: return keepalive(s, k);
     case SIO_IDEAL_SEND_BACKLOG_QUERY: return ideal_backlog(s, k);
     case SIO_BASE_HANDLE:
-    case SIO_BSP_HANDLE: return handle_of(s, k); /* we are the base provider */
-    case SIO_FLUSH: return 0;                    /* no send waits behind another one's delivery */
+    case SIO_BSP_HANDLE: return give(k, &k->handle, sizeof(k->handle)); /* we are the base provider */
+    case SIO_FLUSH: return 0; /* no send waits behind another one's delivery */
     default: return ask_carriers(s, k);
     }
 }
@@ -198,7 +192,7 @@ int WSPAPI sw_spi_ioctl(SOCKET h, DWORD code, LPVOID in, DWORD in_bytes, LPVOID 
                         LPWSATHREADID thread, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(h, error);
-    struct control k = {code, in, in_bytes, out, out_bytes, 0};
+    struct control k = {h, code, in, in_bytes, out, out_bytes, 0};
     bool is_overlapped, is_gone = false;
     int result;
 
@@ -208,14 +202,14 @@ int WSPAPI sw_spi_ioctl(SOCKET h, DWORD code, LPVOID in, DWORD in_bytes, LPVOID 
     if (returned == NULL && ov == NULL)
         result = WSAEFAULT;
     else if (is_change(code))
-        result = sw_change_wait(s, code, is_overlapped ? ov : NULL, routine, thread, &is_gone);
+        result = sw_change_wait(s, h, code, is_overlapped ? ov : NULL, routine, thread, &is_gone);
     else
         result = control(s, &k);
     if (returned != NULL &&
         (result == 0 || (result == WSAEFAULT && k.returned > 0) || result == WSAEOPNOTSUPP))
         *returned = k.returned;
     if (is_overlapped && !is_change(code) && (result == 0 || result == WSAEOPNOTSUPP)) { /* B204 */
-        sw_io_complete_now(s, ov, routine, thread, result, k.returned, 0);
+        sw_io_complete_now(s, h, ov, routine, thread, result, k.returned, 0);
         result = result == 0 ? 0 : WSA_IO_PENDING;
     }
     if (!is_gone)

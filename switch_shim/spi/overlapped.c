@@ -23,27 +23,7 @@ static struct sw_io *pool_take(struct sw_sock *s)
     return io != NULL ? io : calloc(1, sizeof(*io));
 }
 
-struct sw_io *sw_io_get(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
-                        const WSATHREADID *thread)
-{
-    struct sw_io *io = pool_take(s);
-
-    if (io == NULL)
-        return NULL;
-    memset(&io->r, 0, sizeof(io->r));
-    io->sock = s;
-    io->ov = ov;
-    io->routine = routine;
-    if (routine != NULL && thread != NULL)
-        io->thread = *thread;
-    io->extra = NULL;
-    io->flags = 0;
-    sw_sock_hold(s);
-    sw_sock_keep_handle(s);
-    return io;
-}
-
-static void pool_give(struct sw_io *io)
+static void pool_put(struct sw_io *io)
 {
     struct sw_sock *s = io->sock;
 
@@ -51,12 +31,43 @@ static void pool_give(struct sw_io *io)
     io->next = s->pool;
     s->pool = io;
     pal_lock_give(&s->pool_lock);
+}
+
+struct sw_io *sw_io_get(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread)
+{
+    struct sw_io *io = pool_take(s);
+
+    if (io == NULL)
+        return NULL;
+    io->sock = s;
+    io->name = sw_names_keep(s, handle);
+    if (io->name == NULL) {
+        pool_put(io);
+        return NULL;
+    }
+    memset(&io->r, 0, sizeof(io->r));
+    io->ov = ov;
+    io->routine = routine;
+    if (routine != NULL && thread != NULL)
+        io->thread = *thread;
+    io->extra = NULL;
+    io->flags = 0;
+    sw_sock_hold(s);
+    return io;
+}
+
+static void pool_give(struct sw_io *io)
+{
+    struct sw_sock *s = io->sock;
+
+    pool_put(io);
     sw_sock_release(s);
 }
 
 void sw_io_put(struct sw_io *io)
 {
-    sw_sock_let_handle(io->sock);
+    sw_names_let(io->sock, io->name);
     pool_give(io);
 }
 
@@ -249,21 +260,22 @@ void sw_io_start(struct sw_io *io)
     pal_word_store_relaxed(&io->ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
 }
 
-static void tell(struct sw_sock *s, LPWSAOVERLAPPED ov, int error, DWORD bytes)
+static void tell(SOCKET handle, LPWSAOVERLAPPED ov, int error, DWORD bytes)
 {
-    sw_up_complete((SOCKET)pal_load_relaxed(&s->handle), ov, (DWORD)error, bytes);
+    sw_up_complete(handle, ov, (DWORD)error, bytes);
     wake_waiters(ov);
 }
 
 void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
 {
     struct sw_sock *s = io->sock;
+    struct sw_name *name = io->name;
     LPWSAOVERLAPPED ov = io->ov;
 
     ov->Offset = io->flags;
     ov->OffsetHigh = (DWORD)error;
     if (io->routine == NULL) {
-        tell(s, ov, error, bytes);
+        tell(name->handle, ov, error, bytes);
         sw_io_put(io);
         return;
     }
@@ -275,20 +287,21 @@ void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
     sw_sock_hold(s); /* the record may be gone with the routine */
     if (!sw_up_queue_apc(&io->thread, trampoline, (DWORD_PTR)io))
         pool_give(io); /* the thread has ended */
-    sw_sock_let_handle(s);
+    sw_names_let(s, name);
     sw_sock_release(s);
 }
 
-void sw_io_complete_now(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
-                        const WSATHREADID *thread, int error, DWORD bytes, DWORD flags)
+void sw_io_complete_now(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, int error,
+                        DWORD bytes, DWORD flags)
 {
-    struct sw_io *io = sw_io_get(s, ov, routine, thread);
+    struct sw_io *io = sw_io_get(s, handle, ov, routine, thread);
 
     pal_word_store_relaxed(&ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
     if (io == NULL) { /* nothing to queue a routine with */
         ov->Offset = flags;
         ov->OffsetHigh = (DWORD)error;
-        tell(s, ov, error, bytes);
+        tell(handle, ov, error, bytes);
         return;
     }
     io->flags = flags;

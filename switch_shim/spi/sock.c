@@ -90,7 +90,7 @@ struct sw_sock *sw_sock_get_slowly(SOCKET handle, int *error)
         return NULL;
     s = by_index(context - 1);
     if (s != NULL && sw_sock_enter(s)) {
-        if (pal_load_relaxed(&s->handle) == handle) {
+        if (pal_load_relaxed(&s->handle) == handle || sw_names_has(s, handle)) {
             pal_store_release(&sw_sock_cache[sw_cache_at(handle)], s);
             return s;
         }
@@ -104,6 +104,10 @@ struct sw_sock *sw_sock_get_slowly(SOCKET handle, int *error)
 static void reset_object(struct sw_sock *s)
 {
     s->state = s->fall_back = SW_CREATED;
+    s->first.handle = INVALID_SOCKET;
+    s->first.is_open = false;
+    s->names = NULL;
+    s->open_count = 0;
     s->is_closing = s->is_bound = s->is_peer_set = false;
     s->closed_error = s->error = s->connect_error = 0;
     s->tcp = s->san = s->retired = NULL;
@@ -120,6 +124,7 @@ static void reset_object(struct sw_sock *s)
     s->event = WSA_INVALID_EVENT;
     s->window = NULL;
     s->message = 0;
+    s->message_handle = INVALID_SOCKET;
     s->recorded = s->disabled = 0;
     memset(s->event_error, 0, sizeof(s->event_error));
     s->selectors = NULL;
@@ -153,7 +158,7 @@ struct sw_sock *sw_sock_new(int af, int type, int protocol, const WSAPROTOCOL_IN
     pal_mutex_unlock(&s->lock);
     pal_store_relaxed(&s->mode, mode | (type == WS_SOCK_STREAM ? SW_MODE_STREAM : 0u));
     pal_store_relaxed(&s->refs, 1u);
-    pal_store_relaxed(&s->pending, 1u);
+    pal_store_relaxed(&s->first.pending, 1u);
     pal_add_relaxed(&s->use, 1u);
     atomic_fetch_and_explicit(&s->use, ~SW_USE_DEAD, memory_order_release); /* publishes the fields above */
     return s;
@@ -175,25 +180,6 @@ void sw_sock_release(struct sw_sock *s)
     live_count--;
     pal_cond_broadcast(&gone);
     pal_mutex_unlock(&table_lock);
-}
-
-void sw_sock_let_handle(struct sw_sock *s)
-{
-    uintptr_t handle = pal_load_relaxed(&s->handle);
-
-    if (pal_sub_acq_rel(&s->pending, 1u) == 1 && handle != (uintptr_t)INVALID_SOCKET)
-        sw_up_close_handle((SOCKET)handle);
-}
-
-int sw_sock_publish(struct sw_sock *s)
-{
-    int error = 0;
-    SOCKET handle = sw_up_create_handle((DWORD_PTR)s->index + 1, &error);
-
-    if (handle == INVALID_SOCKET)
-        return error;
-    pal_store_release(&s->handle, (uintptr_t)handle);
-    return 0;
 }
 
 void sw_sock_abandon(struct sw_sock *s)
@@ -376,7 +362,7 @@ void sw_sock_idle(struct sw_sock *s)
     if (is_last) {
         sw_accept_closed(s);
         sw_change_forget(s);
-        sw_sock_let_handle(s);
+        sw_names_close_all(s);
         sw_sock_release(s);
     }
 }

@@ -81,22 +81,31 @@ static int wait_until_closed(struct sw_sock *s)
     return code;
 }
 
-int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
+uint32_t sw_sock_linger_ms(struct sw_sock *s)
 {
-    struct sw_sock *s = sw_sock_get(h, error);
-    uint32_t linger_ms = SW_SESSION_LINGER_FOREVER;
-    bool waits = false;
     WSD_LINGER linger;
 
-    if (s == NULL)
-        return SOCKET_ERROR;
     pal_mutex_lock(&s->lock);
     linger = s->linger;
     pal_mutex_unlock(&s->lock);
-    if (linger.l_onoff != 0) {
-        linger_ms = (uint32_t)linger.l_linger * 1000u;
-        waits = linger_ms != 0 && pal_load_acquire(&s->data) != NULL;
+    return linger.l_onoff == 0 ? SW_SESSION_LINGER_FOREVER : (uint32_t)linger.l_linger * 1000u;
+}
+
+int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
+{
+    struct sw_sock *s = sw_sock_get(h, error);
+    uint32_t linger_ms;
+    bool waits;
+
+    if (s == NULL)
+        return SOCKET_ERROR;
+    *error = sw_names_close(s, h);
+    if (*error != SW_NAMES_LAST) { /* the connection ends with the last handle (B213) */
+        sw_sock_leave(s);
+        return *error == 0 ? 0 : SOCKET_ERROR;
     }
+    linger_ms = sw_sock_linger_ms(s);
+    waits = linger_ms != 0 && linger_ms != SW_SESSION_LINGER_FOREVER && pal_load_acquire(&s->data) != NULL;
     if (waits && (pal_load_relaxed(&s->mode) & SW_MODE_NONBLOCKING) != 0) {
         sw_sock_leave(s);
         return SW_RESULT(error, WSAEWOULDBLOCK); /* and the handle stays valid */
@@ -111,6 +120,7 @@ int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
         (void)wait_until_closed(
             s); /* when the time was not enough, the carrier has ended it abortively; the handle is gone */
     sw_sock_release(s);
+    *error = 0;
     return 0;
 }
 

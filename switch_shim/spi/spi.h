@@ -42,12 +42,21 @@ struct sw_leg {
     struct sw_leg *next; /* retired, or more SAN listeners */
 };
 
+/* One handle of a socket. `first` is part of it; WSPDuplicateSocket within the process gives it more (offer.c). */
+struct sw_name {
+    SOCKET handle;          /* const once it is made */
+    pal_atomic_u32 pending; /* keeps the handle: open, each operation that was started through it */
+    bool is_open;           /* this and what follows: sw_sock.lock */
+    struct sw_name *next;
+};
+
 #define SW_INLINE_BUFFERS 8u
 
 /* One overlapped operation. From sw_io_get() to sw_io_put(). */
 struct sw_io {
     struct sw_request r; /* first */
     struct sw_sock *sock;
+    struct sw_name *name;           /* the handle that it was started through, and that completes it */
     void (*over)(struct sw_io *io); /* r.op.error and r.op.bytes are valid; any thread */
     LPWSAOVERLAPPED ov;
     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine;
@@ -79,21 +88,23 @@ struct sw_sock {
     /* the data path: read without lock */
     pal_atomic_u32 use;
     pal_atomic_u32 mode;
-    _Atomic(uintptr_t) handle;
+    _Atomic(uintptr_t) handle;          /* one that is open; the others are found by sw_sock_get_slowly() */
     _Atomic(struct sw_carrier *) data;  /* who moves data now; NULL: not connected */
     pal_atomic_u32 event_mask;          /* what EventSelect or AsyncSelect asked for; written under lock */
     pal_atomic_u32 send_ms, receive_ms; /* SO_SNDTIMEO, SO_RCVTIMEO; 0: for ever */
     struct pal_lock pool_lock;          /* guards pool */
     struct sw_io *pool;
 
-    pal_atomic_u32 refs;    /* memory: open, each leg, each operation, each parked thread */
-    pal_atomic_u32 pending; /* keeps the handle: open, each operation */
-    uint32_t index;         /* const: the context behind the handle is index + 1 */
+    pal_atomic_u32 refs; /* memory: open, each leg, each operation, each parked thread */
+    struct sw_name first;
+    uint32_t index; /* const: the context behind every handle is index + 1 */
 
     struct pal_mutex lock; /* guards all that follows */
     struct pal_cond changed;
     enum sw_state state;
     enum sw_state fall_back; /* where an attempt that fails leads when it has no name */
+    struct sw_name *names; /* more handles */
+    unsigned open_count;   /* open handles, and offers of one: the last to go closes the socket */
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
@@ -120,6 +131,7 @@ struct sw_sock {
     WSAEVENT event;
     HWND window;
     UINT message;
+    SOCKET message_handle;       /* the messages name it */
     uint32_t recorded, disabled; /* FD_*: reported and not fetched; waiting for the re-enabling call */
     int event_error[FD_MAX_EVENTS];
     struct sw_select_node *selectors;
@@ -181,13 +193,6 @@ static inline void sw_sock_hold(struct sw_sock *s)
     pal_add_relaxed(&s->refs, 1u);
 }
 void sw_sock_release(struct sw_sock *s);
-/* Operations that will complete through the handle keep it (WPUCloseSocketHandle is the last upcall of a socket). */
-static inline void sw_sock_keep_handle(struct sw_sock *s)
-{
-    pal_add_relaxed(&s->pending, 1u);
-}
-void sw_sock_let_handle(struct sw_sock *s);
-
 /* A thread that is going to sleep: it holds a reference, but no call is counted. */
 static inline void sw_sock_park(struct sw_sock *s)
 {
@@ -197,18 +202,35 @@ static inline void sw_sock_park(struct sw_sock *s)
 
 /* A new object without handle or legs, one call counted inside. NULL: no memory. */
 struct sw_sock *sw_sock_new(int af, int type, int protocol, const WSAPROTOCOL_INFOW *info, uint32_t mode);
-/* WPUCreateSocketHandle. 0 or the code; the object is then for sw_sock_abandon(). */
-int sw_sock_publish(struct sw_sock *s);
 /* Instead of publishing: closes abortively what it has; the counted call is left. */
 void sw_sock_abandon(struct sw_sock *s);
 /* WSPCloseSocket: nothing enters any more; the last one out closes the legs. False: somebody else was first. */
 bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms);
+uint32_t sw_sock_linger_ms(struct sw_sock *s); /* as SO_LINGER says */
 void sw_sock_close_all(void); /* WSPCleanup: abortively, waits until all have gone */
 /* False: the table has no such move. The state stays, and a call that asked for it fails (WSAEINVAL); counted. */
 bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */
 void sw_sock_move_back_locked(struct sw_sock *s);
 uint32_t sw_sock_refused_moves(void); /* tests: there are none */
+
+/* --- handles (handles.c) --- */
+
+/* WPUCreateSocketHandle. 0 or the code; the object is then for sw_sock_abandon(). */
+int sw_sock_publish(struct sw_sock *s);
+/* One more, which counts as open from then on. 0 or the code. */
+int sw_names_add(struct sw_sock *s, SOCKET *out);
+bool sw_names_has(struct sw_sock *s, SOCKET handle); /* is it one, and open? */
+/* Operations that will complete through a handle keep it: WPUCloseSocketHandle is its last upcall. NULL: it was closed meanwhile. */
+struct sw_name *sw_names_keep(struct sw_sock *s, SOCKET handle);
+void sw_names_let(struct sw_sock *s, struct sw_name *name);
+/* WSPCloseSocket of one among several: 0, it is done and the socket stays. WSAENOTSOCK: it is closed already. SW_NAMES_LAST: nothing was
+ * done, the socket has to be closed. */
+#define SW_NAMES_LAST (-1)
+int sw_names_close(struct sw_sock *s, SOCKET handle);
+void sw_names_close_all(struct sw_sock *s); /* the socket is closed */
+
+/* --- carriers of a socket (sock.c) --- */
 
 struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san); /* NULL: no memory */
 void sw_leg_free_unused(struct sw_leg *leg);               /* creating the carrier failed */
@@ -284,16 +306,17 @@ int sw_block_on_request(struct sw_sock *s, struct sw_carrier *c, struct sw_reque
 /* --- overlapped (overlapped.c) --- */
 
 bool sw_io_init(void); /* once, at start-up */
-/* An operation with a reference to the socket and its handle. NULL: no memory. */
-struct sw_io *sw_io_get(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
-                        const WSATHREADID *thread);
+/* An operation with a reference to the socket and to the handle that the caller named. NULL: no memory, or that handle is closed. */
+struct sw_io *sw_io_get(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread);
 int sw_io_buffers(struct sw_io *io, const WSABUF *buffers, DWORD count); /* copies the array; 0, WSAENOBUFS */
 void sw_io_put(struct sw_io *io);                                        /* not to be completed: refused */
 void sw_io_start(struct sw_io *io); /* Internal becomes WSS_OPERATION_IN_PROGRESS */
 /* Over: tell the application by event, routine or completion upcall; gives io back. */
 void sw_io_deliver(struct sw_io *io, int error, DWORD bytes);
-void sw_io_complete_now(struct sw_sock *s, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
-                        const WSATHREADID *thread, int error, DWORD bytes, DWORD flags);
+void sw_io_complete_now(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, int error,
+                        DWORD bytes, DWORD flags);
 void sw_io_free_pool(struct sw_sock *s);
 
 /* --- events (events.c) --- */

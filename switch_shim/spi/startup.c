@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "spi/offer.h"
 #include "spi/spi.h"
 #include "tcpip/tcpip.h"
 
@@ -96,6 +97,7 @@ int WSPAPI sw_spi_cleanup(LPINT error)
     if (!is_last)
         return 0;
     sw_up_silence(true);
+    sw_offers_drop();
     sw_sock_close_all();
     sw_tcp_stop();
     sw_san_stop();

@@ -127,9 +127,9 @@ static void go_on(struct sw_io *io)
     finish(io, code);
 }
 
-static int start(struct sw_sock *s, struct transmit *t, LPWSAOVERLAPPED ov)
+static int start(struct sw_sock *s, SOCKET handle, struct transmit *t, LPWSAOVERLAPPED ov)
 {
-    struct sw_io *io = sw_io_get(s, ov, NULL, NULL);
+    struct sw_io *io = sw_io_get(s, handle, ov, NULL, NULL);
 
     if (io == NULL)
         return WSAENOBUFS;
@@ -167,7 +167,8 @@ static int send_here(struct sw_sock *s, struct transmit *t, bool *is_gone)
     return code != 0 || *is_gone ? code : after_all(s, t->flags);
 }
 
-static int transmit(struct sw_sock *s, const struct transmit *wanted, LPWSAOVERLAPPED ov, bool *is_gone)
+static int transmit(struct sw_sock *s, SOCKET handle, const struct transmit *wanted, LPWSAOVERLAPPED ov,
+                    bool *is_gone)
 {
     struct transmit *t = malloc(sizeof(*t));
     int code;
@@ -176,7 +177,7 @@ static int transmit(struct sw_sock *s, const struct transmit *wanted, LPWSAOVERL
         return WSAENOBUFS;
     memcpy(t, wanted, offsetof(struct transmit, chunk));
     if (ov != NULL) {
-        code = start(s, t, ov);
+        code = start(s, handle, t, ov);
         if (code != WSA_IO_PENDING)
             free(t);
         return code;
@@ -222,7 +223,7 @@ BOOL WSPAPI sw_spi_transmit_file(SOCKET h, HANDLE file, DWORD bytes, DWORD bytes
     else if ((pal_load_relaxed(&s->mode) & SW_MODE_SHUT_SEND) != 0)
         code = WSAESHUTDOWN;
     else
-        code = transmit(s, &t, (LPWSAOVERLAPPED)ov, &is_gone);
+        code = transmit(s, h, &t, (LPWSAOVERLAPPED)ov, &is_gone);
     if (!is_gone)
         sw_sock_leave(s);
     if (code != 0)

@@ -1,5 +1,5 @@
-/* duplicate.c - WSPDuplicateSocket and WSPSocket with what it wrote: in this process, to another one and back. Contract 8.10; 10.1,
- * function 8; B211 to B214. */
+/* duplicate.c - WSPDuplicateSocket and WSPSocket with what it wrote: to another process and back (sharing.c: within
+ * one). Contract 8.10; 10.1, function 8; B211. */
 #include "sp.h"
 
 #include <unistd.h>
@@ -51,35 +51,6 @@ static void refusals(void **state)
     info = *ws2_protocol_info(sp.ws2, WS2_TCP);
     info.dwProviderReserved = 0x12345; /* nobody wrote that */
     sp_fails(WSAEINVAL, adopt(&info, &out));
-    sp_pair_close(&pair);
-}
-
-static void two_handles_in_one_process(void **state)
-{
-    struct sp_pair pair;
-    WSAPROTOCOL_INFOW info;
-    SOCKET again, third;
-
-    (void)state;
-    sp_pair_open(&pair);
-    sp_ok(duplicate(pair.a, (DWORD)getpid(), &info));
-    assert_int_not_equal(info.dwProviderReserved, 0);
-    sp_ok(adopt(&info, &again));
-    assert_true(again != pair.a);
-    sp_one_of(adopt(&info, &third), WSAEINVAL, WSAENOTSOCK); /* usable once */
-    sp_echo(again, pair.b, 1);
-    sp_echo(pair.b, again, 2);
-    if (sp_env
-            .is_san) /* only one may use a SAN connection; here that is the newer (8.10; switch_shim/spi/README.md) */
-        sp_fails(WSAENOTCONN, sp_send(pair.a, "x", 1, 0, NULL));
-    else
-        sp_echo(pair.a, pair.b, 3);
-    sp_ok(sp_close(pair.a)); /* B213 */
-    pair.a = INVALID_SOCKET;
-    sp_echo(again, pair.b, 4);
-    sp_carried(again);
-    sp_ok(sp_close(again));
-    sp_expect_end(pair.b); /* the last one ends it */
     sp_pair_close(&pair);
 }
 
@@ -205,8 +176,11 @@ static void pending_receives_when_it_moves(void **state)
 int sp_duplicate(void)
 {
     const struct CMUnitTest tests[] = {
-        sp_test(refusals), sp_test(two_handles_in_one_process), sp_test(given_away),
-        sp_test(and_back), sp_test(a_listener_given_away),      sp_test(pending_receives_when_it_moves),
+        sp_test(refusals),
+        sp_test(given_away),
+        sp_test(and_back),
+        sp_test(a_listener_given_away),
+        sp_test(pending_receives_when_it_moves),
     };
 
     return cmocka_run_group_tests_name("duplicate", tests, NULL, NULL);

@@ -274,6 +274,7 @@ int sp_options(void);
 int sp_ioctls(void);
 int sp_transmit(void);
 int sp_duplicate(void);
+int sp_sharing(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);

@@ -36,6 +36,7 @@ static const struct sp_group groups[] = {
     {"ioctls", sp_ioctls},
     {"transmit", sp_transmit},
     {"duplicate", sp_duplicate},
+    {"sharing", sp_sharing},
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
     {"storm", sp_storm},
