@@ -323,16 +323,17 @@ int wsd_xfer_rdma(struct wsd_chan *c, enum wsd_op_kind kind, const WSABUFEX *buf
 
 /* ---- binds and invalidates ----------------------------------------------------------------------------- */
 
-/* Wait, sq.lock held on entry and on VB_OK, for a free slot. */
+/* Wait, sq.lock held on entry and on VB_OK, for a free slot. And for the channel to be opened: the first message of a peer that has moved
+ * may be faster than our own thread that took the new connection (on_resume()), and whoever heard it may register at once. */
 static vb_status_t room_locked(struct wsd_chan *c)
 {
     uint64_t deadline = 0;
     for (;;) {
         if (dead(c))
             return VB_E_RESET;
-        if (c->parked || !c->started)
+        if (c->parked)
             return VB_E_STATE;
-        if (c->sq.used < c->sq.depth)
+        if (c->started && c->sq.used < c->sq.depth)
             return VB_OK;
         pal_lock_give(&c->sq.lock);
         deadline = deadline ? deadline : pal_now_ns() + ROOM_WAIT_MS * 1000000ull;
@@ -340,6 +341,8 @@ static vb_status_t room_locked(struct wsd_chan *c)
         if (!wsd_shard_harvest(c->shard, true))
             pal_thread_yield();
         pal_lock_take(&c->sq.lock);
+        if (late && !c->started)
+            return VB_E_STATE;
         if (late)
             return c->sq.used < c->sq.depth ? VB_OK : VB_E_AGAIN;
     }

@@ -40,6 +40,24 @@ static int duplicate(struct san *c, struct sw_companion *companion, DWORD proces
     return error;
 }
 
+/* The receives that wait here end here: only one process controls the connection (8.10). What such a one has, it has: those bytes are
+ * consumed, and the next owner does not see them again. */
+static void end_receives(struct san *c)
+{
+    struct sw_request **end = &c->finished;
+
+    while (*end != NULL)
+        end = &(*end)->next;
+    for (struct sw_op *op = sw_session_take_receives(c->session); op != NULL; op = op->next) {
+        struct sw_request *r = (struct sw_request *)(void *)op;
+
+        op->error = op->bytes != 0 ? 0 : WSA_OPERATION_ABORTED;
+        *end = r;
+        end = &r->next;
+    }
+    *end = NULL;
+}
+
 void san_move(struct san *c)
 {
     struct san_giving *g = c->giving;
@@ -52,14 +70,7 @@ void san_move(struct san *c)
     c->is_moved = true; /* before: the receives end with 0 bytes now, and are no messages */
     error = duplicate(c, c->companion, g->process_id, &r.info);
     if (error == 0) {
-        for (struct sw_op *op = sw_session_take_receives(c->session), *next; op != NULL; op = next) {
-            struct sw_request *request = (struct sw_request *)(void *)op;
-
-            next = op->next;
-            op->error = WSA_OPERATION_ABORTED;
-            request->next = c->finished;
-            c->finished = request;
-        }
+        end_receives(c);
         r.magic = RECORD_MAGIC;
         r.record_bytes = sizeof(r);
         r.receives = c->set.receives;
@@ -120,10 +131,12 @@ int san_give(struct sw_carrier *carrier, DWORD process_id, void *text, size_t *t
         result = g.result;
         if (result == 0)
             *text_bytes = g.text_bytes;
-        if (result == 0)
-            san_drop_held(c);
-        else
+        if (result != 0)
             san_resend_held(c);
+        else {
+            san_drop_peeks(c);
+            san_drop_held(c);
+        }
     }
     san_leave(c);
     pal_cond_fini(&g.changed);

@@ -144,7 +144,7 @@ static int hand_over(struct san *c, struct sw_request *r)
     }
     if (r->kind == SW_REQUEST_RECEIVE && (r->flags & WS_MSG_PEEK) != 0) {
         error = peek(c, r);
-        if (error == WSAEWOULDBLOCK) {
+        if (error == WSAEWOULDBLOCK || error == WSATRY_AGAIN) { /* the second: while the socket moves */
             append(&c->peeks, r);
             return 0;
         }
@@ -191,7 +191,7 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
     prepare(r);
     san_enter(c);
     r->state = SAN_SUBMITTING;
-    result = c->session == NULL ? WSAENOTCONN : c->is_moved ? WSAENOTSOCK : hand_over(c, r);
+    result = c->session == NULL || c->is_moved ? WSAENOTCONN : hand_over(c, r);
     if (result == 0) {
         san_act(c);
         if (r->state != SAN_DONE) {

@@ -20,22 +20,6 @@ static int adopt(WSAPROTOCOL_INFOW *info, SOCKET *out)
     return *out == INVALID_SOCKET ? error : 0;
 }
 
-static void to_hex(const WSAPROTOCOL_INFOW *info, char *out)
-{
-    for (size_t i = 0; i < sizeof(*info); i++)
-        sprintf(out + 2 * i, "%02x", ((const unsigned char *)info)[i]);
-}
-
-static void from_hex(const char *text, WSAPROTOCOL_INFOW *info)
-{
-    for (size_t i = 0; i < sizeof(*info); i++) {
-        unsigned value = 0;
-
-        assert_int_equal(sscanf(text + 2 * i, "%2x", &value), 1);
-        ((unsigned char *)info)[i] = (unsigned char)value;
-    }
-}
-
 static void refusals(void **state)
 {
     struct sp_pair pair;
@@ -59,8 +43,7 @@ static void given_away(void **state)
 {
     struct sp_pair pair;
     struct second_process p;
-    WSAPROTOCOL_INFOW info;
-    char hex[2 * sizeof(info) + 1];
+    char text[SP_INFO_TEXT];
     static char data[100000];
 
     (void)state;
@@ -68,9 +51,8 @@ static void given_away(void **state)
     sp_pair_open(&pair);
     sp_echo(pair.a, pair.b, 1);
     sp_send_all(pair.b, "kept", 4); /* unread when it moves */
-    sp_ok(duplicate(pair.a, p.pid, &info));
-    to_hex(&info, hex);
-    second_process_tell(&p, "adopt %s", hex);
+    sp_ok(sp_give(pair.a, p.pid, text));
+    second_process_tell(&p, "adopt %s", text);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
     assert_string_equal(second_process_tell(&p, "recvtext 4"), "kept");
@@ -93,23 +75,20 @@ static void and_back(void **state)
 {
     struct sp_pair pair;
     struct second_process p;
-    WSAPROTOCOL_INFOW info;
-    char hex[2 * sizeof(info) + 1];
+    char text[SP_INFO_TEXT];
     static char data[50000];
     SOCKET home;
 
     (void)state;
     sp_process_start(&p, sp_env.is_san ? "on" : "off");
     sp_pair_open(&pair);
-    sp_ok(duplicate(pair.a, p.pid, &info));
-    to_hex(&info, hex);
-    second_process_tell(&p, "adopt %s", hex);
+    sp_ok(sp_give(pair.a, p.pid, text));
+    second_process_tell(&p, "adopt %s", text);
     sp_ok(sp_close(pair.a));
     second_process_order(&p, "send 5 50000");
     sp_recv_all(pair.b, data, sizeof(data));
     second_process_answer(&p);
-    from_hex(second_process_tell(&p, "give %u", (unsigned)getpid()), &info);
-    sp_ok(adopt(&info, &home));
+    sp_ok(sp_take(second_process_tell(&p, "give %u", (unsigned)getpid()), &home));
     second_process_tell(&p, "close");
     pair.a = home;
     sp_carried(home);
@@ -122,16 +101,14 @@ static void and_back(void **state)
 static void a_listener_given_away(void **state)
 {
     struct second_process p;
-    WSAPROTOCOL_INFOW info;
     WSD_SOCKADDR_IN at;
     SOCKET l = sp_listener(5, &at), s = sp_stream();
-    char hex[2 * sizeof(info) + 1], data[100];
+    char text[SP_INFO_TEXT], data[100];
 
     (void)state;
     sp_process_start(&p, sp_env.is_san ? "on" : "off");
-    sp_ok(duplicate(l, p.pid, &info));
-    to_hex(&info, hex);
-    second_process_tell(&p, "adoptlistener %s", hex);
+    sp_ok(sp_give(l, p.pid, text));
+    second_process_tell(&p, "adoptlistener %s", text);
     sp_ok(sp_close(l));
     sp_ok(sp_connect(s, &at)); /* whichever side can carry it */
     second_process_tell(&p, "accept");
@@ -148,8 +125,7 @@ static void pending_receives_when_it_moves(void **state)
 {
     struct sp_pair pair;
     struct second_process p;
-    WSAPROTOCOL_INFOW info;
-    char hex[2 * sizeof(info) + 1], room[10];
+    char text[SP_INFO_TEXT], room[10];
     WSABUF buffer = {sizeof(room), room};
     WSAOVERLAPPED ov = {.hEvent = NULL};
 
@@ -157,9 +133,8 @@ static void pending_receives_when_it_moves(void **state)
     sp_process_start(&p, sp_env.is_san ? "on" : "off");
     sp_pair_open(&pair);
     sp_fails(WSA_IO_PENDING, sp_recv_overlapped(pair.b, &buffer, 1, 0, &ov)); /* at the end that stays */
-    sp_ok(duplicate(pair.a, p.pid, &info));
-    to_hex(&info, hex);
-    second_process_tell(&p, "adopt %s", hex);
+    sp_ok(sp_give(pair.a, p.pid, text));
+    second_process_tell(&p, "adopt %s", text);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
     second_process_tell(&p, "send 3 10");

@@ -233,9 +233,27 @@ struct sp_receiving {
 int sp_receive_now(void *receiving);
 int sp_call_join(struct sp_call *c);
 
+/* --- a load that changes its owner (sp_traffic.c) --- */
+
+#define SP_TRAFFIC_PIECES 16u
+struct sp_traffic {
+    SOCKET s;
+    char *data;
+    unsigned count;
+    WSAOVERLAPPED ov[SP_TRAFFIC_PIECES];
+};
+uint64_t sp_traffic_bytes(void); /* of one load */
+int sp_traffic_start(struct sp_traffic *t, SOCKET s, uint32_t seed, uint64_t at);
+int sp_traffic_finish(struct sp_traffic *t);
+int sp_traffic_take(SOCKET s, uint32_t seed, uint64_t at, uint64_t bytes);
+
 /* --- a second process (sp_process.c): this program with --role --- */
 
 void sp_process_start(struct second_process *p, const char *mode); /* WSD_SWITCH there */
+/* WSPDuplicateSocket, with what the other process has to be told as text. */
+#define SP_INFO_TEXT (2 * sizeof(WSAPROTOCOL_INFOW) + 1)
+int sp_give(SOCKET s, uint32_t process_id, char text[SP_INFO_TEXT]);
+int sp_take(const char *text, SOCKET *out);
 int sp_role(void); /* the other side of it; the program's exit status */
 
 /* What contract 10.1 lists and this group has to meet, was met (documented.c): how many were not, with a line each. */
@@ -275,6 +293,7 @@ int sp_ioctls(void);
 int sp_transmit(void);
 int sp_duplicate(void);
 int sp_sharing(void);
+int sp_moving(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);

@@ -33,9 +33,39 @@ void sp_process_start(struct second_process *p, const char *mode)
     second_process_tell(p, "start %s", mode);
 }
 
+/* A protocol info travels as hexadecimal text: it is plain bytes to whoever carries it (page of WSADuplicateSocket). */
+int sp_give(SOCKET s, uint32_t process_id, char text[SP_INFO_TEXT])
+{
+    WSAPROTOCOL_INFOW info;
+    INT error = 0;
+
+    if (sp.procs->lpWSPDuplicateSocket(s, process_id, &info, &error) == SOCKET_ERROR)
+        return error != 0 ? error : -1;
+    for (size_t i = 0; i < sizeof info; i++)
+        sprintf(text + 2 * i, "%02x", ((unsigned char *)&info)[i]);
+    return 0;
+}
+
+int sp_take(const char *text, SOCKET *out)
+{
+    WSAPROTOCOL_INFOW info;
+    INT error = 0;
+
+    for (size_t i = 0; i < sizeof info; i++) {
+        unsigned value = 0;
+        if (sscanf(text + 2 * i, "%2x", &value) != 1)
+            return WSAEINVAL;
+        ((unsigned char *)&info)[i] = (unsigned char)value;
+    }
+    *out = sp.procs->lpWSPSocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
+                                 WSA_FLAG_OVERLAPPED, &error);
+    return *out == INVALID_SOCKET ? error : 0;
+}
+
 /* --- the other side --- */
 
 static SOCKET listener = INVALID_SOCKET, connection = INVALID_SOCKET;
+static struct sp_traffic load;
 
 static int make_listener(char *answer, size_t bytes)
 {
@@ -85,36 +115,6 @@ static int transfer(bool is_send, unsigned seed, unsigned bytes)
     return error;
 }
 
-/* A protocol info travels as hexadecimal text: it is plain bytes to whoever carries it (page of WSADuplicateSocket). */
-static int adopt(const char *text, SOCKET *out)
-{
-    WSAPROTOCOL_INFOW info;
-    unsigned char *bytes = (unsigned char *)&info;
-    INT error = 0;
-
-    for (size_t i = 0; i < sizeof info; i++) {
-        unsigned value = 0;
-        if (sscanf(text + 2 * i, "%2x", &value) != 1)
-            return WSAEINVAL;
-        bytes[i] = (unsigned char)value;
-    }
-    *out = sp.procs->lpWSPSocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
-                                 WSA_FLAG_OVERLAPPED, &error);
-    return *out == INVALID_SOCKET ? error : 0;
-}
-
-static int give(unsigned pid, char *answer)
-{
-    WSAPROTOCOL_INFOW info;
-    INT error = 0;
-
-    if (sp.procs->lpWSPDuplicateSocket(connection, pid, &info, &error) == SOCKET_ERROR)
-        return error;
-    for (size_t i = 0; i < sizeof info; i++)
-        sprintf(answer + 2 * i, "%02x", ((unsigned char *)&info)[i]);
-    return 0;
-}
-
 static int receive_text(char *answer, unsigned bytes)
 {
     DWORD have = 0, got = 1;
@@ -140,6 +140,7 @@ static int end_of_stream(void)
 static int obey(char *line, char *answer, size_t answer_bytes)
 {
     unsigned a = 0, b = 0;
+    unsigned long long at = 0;
     char text[32] = "";
 
     if (sscanf(line, "start %15s", text) == 1) {
@@ -160,15 +161,23 @@ static int obey(char *line, char *answer, size_t answer_bytes)
     if (strcmp(line, "end") == 0)
         return end_of_stream();
     if (strncmp(line, "adopt ", 6) == 0)
-        return adopt(line + 6, &connection);
+        return sp_take(line + 6, &connection);
     if (strncmp(line, "adoptlistener ", 14) == 0)
-        return adopt(line + 14, &listener);
+        return sp_take(line + 14, &listener);
     if (sscanf(line, "recvtext %u", &a) == 1)
         return receive_text(answer, a);
     if (strncmp(line, "raw ", 4) == 0)
         return sp_raw_obey(line + 4);
     if (sscanf(line, "give %u", &a) == 1)
-        return give(a, answer);
+        return sp_give(connection, a, answer);
+    if (sscanf(line, "load %u %llu", &a, &at) == 2)
+        return sp_traffic_start(&load, connection, a, at);
+    if (sscanf(line, "rest %u %llu %u", &a, &at, &b) == 3)
+        return sp_traffic_take(connection, a, at, b);
+    if (strcmp(line, "loaded") == 0)
+        return sp_traffic_finish(&load);
+    if (sscanf(line, "take %u %llu", &a, &at) == 2)
+        return sp_traffic_take(connection, a, at, sp_traffic_bytes());
     if (strcmp(line, "carried") == 0)
         return sp.carried_by(connection, answer, answer_bytes);
     if (sscanf(line, "shutdown %u", &a) == 1)

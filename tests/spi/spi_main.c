@@ -37,6 +37,7 @@ static const struct sp_group groups[] = {
     {"transmit", sp_transmit},
     {"duplicate", sp_duplicate},
     {"sharing", sp_sharing},
+    {"moving", sp_moving},
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
     {"storm", sp_storm},
