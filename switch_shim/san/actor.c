@@ -57,12 +57,12 @@ static void close_below(struct san *c)
         companion = NULL;
     c->companion = NULL; /* from here on nobody calls down */
     san_service_link(c, false);
-    if (companion == NULL)
-        return;
-    pal_mutex_unlock(&c->lock);
-    (void)sw_close(companion); /* what the provider still has comes back, most of it now */
-    pal_mutex_lock(&c->lock);
-    san_forget_polled(c);
+    if (companion != NULL) {
+        pal_mutex_unlock(&c->lock);
+        (void)sw_close(companion); /* what the provider still has comes back, most of it now */
+        pal_mutex_lock(&c->lock);
+    }
+    san_forget_polled(c); /* of one that moved, WSPDuplicateSocket has ended them */
     san_hot_leave(c);
 }
 
