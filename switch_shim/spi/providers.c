@@ -46,6 +46,7 @@ static void read_settings(void)
     read_number("WSD_SAN_THRESHOLD_BYTES", &settings.threshold_bytes);
     read_number("WSD_SAN_TRANSFERS", &settings.transfers);
     read_number("WSD_SAN_NEGOTIATE_MS", &settings.negotiate_ms);
+    read_number("WSD_SAN_SUSPEND_MS", &settings.suspend_ms);
     read_number("WSD_SAN_CONNECT_MS", &settings.connect_ms);
     read_number("WSD_SAN_CLOSE_MS", &settings.close_ms);
     read_number("WSD_SAN_SPIN_US", &settings.spin_us);

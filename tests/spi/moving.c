@@ -135,31 +135,16 @@ static void the_acceptor_moves_under_load(void **state)
     move_end(true);
 }
 
-/* A switch with this setting, here and in second processes. */
-static void reload_with(const char *name, const char *value)
-{
-    setenv(name, value, 1);
-    sp_unload();
-    sp_load();
-}
-
-static void reload_without(const char *name)
-{
-    unsetenv(name);
-    sp_unload();
-    sp_load();
-}
-
 /* The peer has no WSPRdmaRead: transfers are pushed (8.7). */
 static void it_moves_while_transfers_are_pushed(void **state)
 {
     (void)state;
     if (!sp_env.is_san)
         sp_skip("no transfers over TCP/IP");
-    reload_with("WSD_SAN_FORCE_PUSH", "1");
+    sp_reload_with("WSD_SAN_FORCE_PUSH", "1");
     move_end(false);
     move_end(true);
-    reload_without("WSD_SAN_FORCE_PUSH");
+    sp_reload_without("WSD_SAN_FORCE_PUSH");
 }
 
 /* The smallest buffers: suspensions meet senders that wait for credits and for room. */
@@ -171,13 +156,13 @@ static void it_moves_with_the_smallest_buffers(void **state)
     setenv("WSD_SAN_RECEIVES", "4", 1);
     setenv("WSD_SAN_SEND_BUFFERS", "1", 1);
     setenv("WSD_SAN_STORAGE_BYTES", "8192", 1);
-    reload_with("WSD_SAN_TRANSFERS", "1");
+    sp_reload_with("WSD_SAN_TRANSFERS", "1");
     move_end(false);
     move_end(true);
     unsetenv("WSD_SAN_RECEIVES");
     unsetenv("WSD_SAN_SEND_BUFFERS");
     unsetenv("WSD_SAN_STORAGE_BYTES");
-    reload_without("WSD_SAN_TRANSFERS");
+    sp_reload_without("WSD_SAN_TRANSFERS");
 }
 
 /* The new owner's first message is there before the peer's provider has come back from taking the connection, and what the peer sends next
@@ -193,10 +178,15 @@ static void the_first_message_is_faster_than_the_providers_thread(void **state)
     (void)state;
     if (!sp_env.is_san || backend == NULL || strcmp(backend, "softiwarp") != 0)
         sp_skip("needs a backend that can be delayed");
-    reload_with("WSD_BACKEND", "softiwarp+fault=conn_accept:2:late=50"); /* the first is sp_pair_open()'s */
+    sp_reload_with("WSD_BACKEND",
+                   "softiwarp+fault=conn_accept:2:late=50"); /* the first is sp_pair_open()'s */
     setenv("WSD_BACKEND", "softiwarp", 1);
     sp_process_start(&p, "on");
     sp_pair_open(&pair);
+    for (unsigned i = 0; i < 30; i++) { /* so that b looks for its messages itself */
+        sp_echo(pair.a, pair.b, i);
+        sp_echo(pair.b, pair.a, i);
+    }
     sp_ok(sp_give(pair.a, p.pid, text));
     sp_ok(sp_traffic_start(&t, pair.b, SEED_STAYER, 0));
     second_process_order(&p, "adopt %s", text);

@@ -51,8 +51,11 @@ extern struct sp_state sp;
 
 int sp_setup(void **state);
 int sp_teardown(void **state);
-void sp_load(void);                    /* the switch, by what the environment says now */
-void sp_unload(void);                  /* wants no violation */
+void sp_load(void);   /* the switch, by what the environment says now */
+void sp_unload(void); /* wants no violation */
+void sp_reload_with(const char *name,
+                    const char *value); /* a setting, here and in second processes from then on */
+void sp_reload_without(const char *name);
 void sp_switch_mode(const char *mode); /* WSD_SWITCH for the next sp_load(): "off", "on", "forced" */
 #define sp_test(fn) cmocka_unit_test_setup_teardown(fn, sp_setup, sp_teardown)
 
@@ -254,7 +257,8 @@ void sp_process_start(struct second_process *p, const char *mode); /* WSD_SWITCH
 #define SP_INFO_TEXT (2 * sizeof(WSAPROTOCOL_INFOW) + 1)
 int sp_give(SOCKET s, uint32_t process_id, char text[SP_INFO_TEXT]);
 int sp_take(const char *text, SOCKET *out);
-int sp_role(void); /* the other side of it; the program's exit status */
+void sp_process_kill(struct second_process *p); /* without a chance to say so */
+int sp_role(void);                              /* the other side of it; the program's exit status */
 
 /* What contract 10.1 lists and this group has to meet, was met (documented.c): how many were not, with a line each. */
 int sp_documented(const char *group);
@@ -294,6 +298,7 @@ int sp_transmit(void);
 int sp_duplicate(void);
 int sp_sharing(void);
 int sp_moving(void);
+int sp_dying(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);

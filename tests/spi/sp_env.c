@@ -41,6 +41,20 @@ void sp_load(void)
         sp_fail("%s lacks sw_carried_by or sw_last_error", sp_env.library);
 }
 
+void sp_reload_with(const char *name, const char *value)
+{
+    setenv(name, value, 1);
+    sp_unload();
+    sp_load();
+}
+
+void sp_reload_without(const char *name)
+{
+    unsetenv(name);
+    sp_unload();
+    sp_load();
+}
+
 void sp_unload(void)
 {
     char text[4000];

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,14 @@ void sp_process_start(struct second_process *p, const char *mode)
     *strchr(address, ':') = '\0';
     second_process_start(p, argv, sp_env.wait_ms);
     second_process_tell(p, "start %s", mode);
+}
+
+void sp_process_kill(struct second_process *p)
+{
+    int status = 0;
+
+    assert_int_equal(kill((pid_t)p->pid, SIGKILL), 0);
+    second_process_reap(p, &status);
 }
 
 /* A protocol info travels as hexadecimal text: it is plain bytes to whoever carries it (page of WSADuplicateSocket). */

@@ -38,6 +38,7 @@ static const struct sp_group groups[] = {
     {"duplicate", sp_duplicate},
     {"sharing", sp_sharing},
     {"moving", sp_moving},
+    {"dying", sp_dying},
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
     {"storm", sp_storm},
