@@ -168,6 +168,7 @@ struct san {
     unsigned child_count;     /* children that nobody has accepted yet, without the slow ones */
     unsigned ready_count;     /* of those, that could be */
     bool has_requests;        /* the provider's queue may hold some */
+    bool is_looking;          /* the service asks the provider for connections */
     struct san_link children; /* all of them */
     struct san *ready_first, *ready_last;
     unsigned parent_refs; /* children that still name this listener */
@@ -278,7 +279,8 @@ int san_give(struct sw_carrier *carrier, DWORD process_id, void *text, size_t *t
              uint64_t deadline_ns);
 void san_move(struct san *c); /* the actor: SW_DO_MOVE */
 void san_move_failed(struct san *c, int error);
-bool san_leave_behind(struct san *c); /* locked: the companion of a connection that moved */
-uint64_t san_left_tick(bool all);     /* the service: closes those whose time is over; when next */
+void san_move_may_go_on(struct san *c); /* locked: a listener is not asked any more */
+bool san_leave_behind(struct san *c);   /* locked: the companion of a connection that moved */
+uint64_t san_left_tick(bool all);       /* the service: closes those whose time is over; when next */
 
 #endif

@@ -316,7 +316,7 @@ static bool accept_one(struct san *l, bool is_welcome)
     return result == 0;
 }
 
-void san_look_accept(struct san *l)
+static void look(struct san *l)
 {
     WSANETWORKEVENTS seen;
     bool is_wanted, is_welcome;
@@ -330,7 +330,7 @@ void san_look_accept(struct san *l)
         if ((seen.lNetworkEvents & FD_ACCEPT) != 0)
             l->has_requests = true;
         seen.lNetworkEvents = 0;
-        is_wanted = l->has_requests && !l->is_closing && l->phase == SAN_LISTENING;
+        is_wanted = l->has_requests && !l->is_closing && !l->is_moved && l->phase == SAN_LISTENING;
         is_welcome = is_wanted && l->child_count < l->backlog;
         /* while only those who still negotiate are in the way it is not decided: they may be gone already */
         is_wanted = is_welcome || (is_wanted && l->ready_count >= l->backlog);
@@ -338,6 +338,20 @@ void san_look_accept(struct san *l)
             l->child_count++;
         pal_mutex_unlock(&l->lock);
     } while (is_wanted && accept_one(l, is_welcome));
+}
+
+void san_look_accept(struct san *l)
+{
+    san_enter(l);
+    l->is_looking = !l->is_moved; /* a socket that moves is asked nothing any more (8.10) */
+    pal_mutex_unlock(&l->lock);
+    if (!l->is_looking) /* written by this thread only */
+        return;
+    look(l);
+    san_enter(l);
+    l->is_looking = false;
+    san_move_may_go_on(l);
+    pal_mutex_unlock(&l->lock);
 }
 
 /* --- to the upper face --- */

@@ -1,5 +1,7 @@
 /* move.c - a connection goes to another process: the session suspends, its state and what nobody has fetched are written
  * down, WSPDuplicateSocket names the socket for the other process, and WSPSocket takes it up there.
+ * A listener goes without suspension, after the accept that is under way (8.10). Connections that nobody has accepted yet stay: they are
+ * connected with this process, whose listener can still be asked for them.
  * The record is plain data for processes that run the same build; `magic`, sizes and the session's own checks guard it.
  * Source: contract 8.10, 4.14, 4.3; session/PROTOCOL.md 10. */
 #include "san/internal.h"
@@ -12,6 +14,7 @@
 struct record {
     uint32_t magic, record_bytes, stored_bytes, receives;
     uint32_t is_keepalive, is_urgent_inline, has_close_event, close_event_error;
+    uint32_t backlog; /* 0: no listener */
     WSAPROTOCOL_INFOW info;
     WSD_SOCKADDR_IN local, remote;
     struct sw_session_state state;
@@ -24,6 +27,18 @@ void san_move_failed(struct san *c, int error)
 {
     c->giving->result = error;
     pal_cond_signal(&c->giving->changed);
+}
+
+/* What both kinds have; the rest is 0. */
+static void describe(const struct san *c, struct record *r)
+{
+    r->magic = RECORD_MAGIC;
+    r->record_bytes = sizeof(*r);
+    r->receives = c->set.receives;
+    r->is_keepalive = c->is_keepalive;
+    r->is_urgent_inline = c->is_urgent_inline;
+    r->local = c->local;
+    r->remote = c->remote;
 }
 
 static int duplicate(struct san *c, struct sw_companion *companion, DWORD process_id, WSAPROTOCOL_INFOW *info)
@@ -71,15 +86,9 @@ void san_move(struct san *c)
     error = duplicate(c, c->companion, g->process_id, &r.info);
     if (error == 0) {
         end_receives(c);
-        r.magic = RECORD_MAGIC;
-        r.record_bytes = sizeof(r);
-        r.receives = c->set.receives;
-        r.is_keepalive = c->is_keepalive;
-        r.is_urgent_inline = c->is_urgent_inline;
+        describe(c, &r);
         r.has_close_event = c->has_close_event;
         r.close_event_error = (uint32_t)c->close_event_error;
-        r.local = c->local;
-        r.remote = c->remote;
         r.stored_bytes = (uint32_t)sw_session_export(c->session, &r.state, g->text + sizeof(r));
         memcpy(g->text, &r, sizeof(r));
         g->text_bytes = sizeof(r) + r.stored_bytes;
@@ -107,6 +116,84 @@ static void wait_for_move(struct san *c, struct san_giving *g, uint64_t deadline
         pal_cond_wait(&g->changed, &c->lock);
 }
 
+void san_move_may_go_on(struct san *c)
+{
+    if (c->giving != NULL)
+        pal_cond_signal(&c->giving->changed);
+}
+
+static int give_listener(struct san *c, struct san_giving *g, struct record *r)
+{
+    struct sw_companion *companion = c->companion;
+    int error;
+
+    if (c->phase != SAN_LISTENING || c->is_moved || c->giving != NULL)
+        return WSAEINVAL;
+    c->giving = g;
+    c->is_moved = true; /* from here on the service leaves it alone */
+    while (c->is_looking)
+        pal_cond_wait(&g->changed, &c->lock);
+    c->giving = NULL;
+    san_service_link(c, false);
+    describe(c, r);
+    r->backlog = c->backlog;
+    pal_mutex_unlock(&c->lock);
+    error = sw_duplicate(companion, g->process_id, &r->info);
+    pal_mutex_lock(&c->lock);
+    if (error != 0) {
+        c->is_moved = false;
+        c->has_requests = true;
+        san_service_link(c, true);
+        san_service_wake();
+    }
+    return error;
+}
+
+static int give_whole_listener(struct san *c, struct san_giving *g, void *text, size_t *text_bytes)
+{
+    struct record r;
+    int error;
+
+    if (*text_bytes < sizeof(r))
+        return WSAEFAULT;
+    memset(&r, 0, sizeof(r));
+    san_enter(c);
+    error = give_listener(c, g, &r);
+    san_leave(c);
+    memcpy(text, &r, sizeof(r));
+    *text_bytes = sizeof(r);
+    return error;
+}
+
+static int give_connection(struct san *c, struct san_giving *g, size_t *text_bytes, uint64_t deadline_ns)
+{
+    int result;
+
+    san_enter(c);
+    if (c->giving != NULL || c->session == NULL)
+        result = c->session == NULL ? WSAENOTCONN : WSAEALREADY;
+    else if (*text_bytes < sizeof(struct record) + c->set.storage_bytes)
+        result = WSAEFAULT;
+    else
+        result = sw_session_suspend(c->session);
+    if (result == 0) {
+        c->giving = g;
+        san_act(c);
+        wait_for_move(c, g, deadline_ns);
+        c->giving = NULL;
+        result = g->result;
+        if (result != 0) {
+            san_resend_held(c);
+        } else {
+            *text_bytes = g->text_bytes;
+            san_drop_peeks(c);
+            san_drop_held(c);
+        }
+    }
+    san_leave(c);
+    return result;
+}
+
 int san_give(struct sw_carrier *carrier, DWORD process_id, void *text, size_t *text_bytes,
              uint64_t deadline_ns)
 {
@@ -116,29 +203,8 @@ int san_give(struct sw_carrier *carrier, DWORD process_id, void *text, size_t *t
 
     if (!pal_cond_init(&g.changed))
         return WSAENOBUFS;
-    san_enter(c);
-    if (c->giving != NULL || c->session == NULL)
-        result = c->session == NULL ? WSAENOTCONN : WSAEALREADY;
-    else if (*text_bytes < sizeof(struct record) + c->set.storage_bytes)
-        result = WSAEFAULT;
-    else
-        result = sw_session_suspend(c->session);
-    if (result == 0) {
-        c->giving = &g;
-        san_act(c);
-        wait_for_move(c, &g, deadline_ns);
-        c->giving = NULL;
-        result = g.result;
-        if (result == 0)
-            *text_bytes = g.text_bytes;
-        if (result != 0)
-            san_resend_held(c);
-        else {
-            san_drop_peeks(c);
-            san_drop_held(c);
-        }
-    }
-    san_leave(c);
+    result = c->backlog != 0 ? give_whole_listener(c, &g, text, text_bytes)
+                             : give_connection(c, &g, text_bytes, deadline_ns);
     pal_cond_fini(&g.changed);
     return result;
 }
@@ -208,6 +274,30 @@ uint64_t san_left_tick(bool all)
 
 /* --- to here --- */
 
+static int revive_listener(struct san *c, const struct record *r, WSAEVENT event)
+{
+    INT error = 0;
+
+    c->is_keepalive = r->is_keepalive != 0;
+    c->is_urgent_inline = r->is_urgent_inline != 0;
+    c->backlog = r->backlog;
+    error = sw_get_limits(c->companion, &c->limits); /* of its children */
+    if (error == 0 && c->procs->lpWSPEventSelect(c->descriptor, event, FD_ACCEPT, &error) == SOCKET_ERROR)
+        return sw_call_failed(c->provider, "WSPEventSelect", error);
+    return error;
+}
+
+static void listen_on(struct san *c)
+{
+    c->is_owned = c->is_bound = true;
+    san_enter(c);
+    c->phase = SAN_LISTENING;
+    c->has_requests = true;
+    san_service_link(c, true);
+    san_leave(c);
+    san_service_wake();
+}
+
 static int revive(struct san *c, const struct record *r, const uint8_t *stored)
 {
     int error;
@@ -253,7 +343,8 @@ int sw_san_adopt(struct sw_provider *p, const struct sw_san_settings *settings, 
         c->descriptor = c->companion->descriptor;
         c->local = c->companion->local = r.local;
         c->remote = c->companion->remote = r.remote;
-        error = revive(c, &r, (const uint8_t *)text + sizeof(r));
+        error = r.backlog != 0 ? revive_listener(c, &r, event)
+                               : revive(c, &r, (const uint8_t *)text + sizeof(r));
         if (error != 0)
             (void)sw_close(c->companion);
     }
@@ -264,8 +355,12 @@ int sw_san_adopt(struct sw_provider *p, const struct sw_san_settings *settings, 
     }
     c->carrier.up = up;
     c->carrier.owner = owner;
-    c->is_owned = c->is_bound = c->was_connected = c->is_opened = true;
     *out = &c->carrier;
+    if (r.backlog != 0) {
+        listen_on(c);
+        return 0;
+    }
+    c->is_owned = c->is_bound = c->was_connected = c->is_opened = true;
     san_enter(c);
     c->phase = SAN_RUNNING;
     san_leave(c);

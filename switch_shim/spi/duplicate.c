@@ -1,7 +1,8 @@
 /* duplicate.c - sockets for another process (contract 10.1, 8; 8.10); for this one: offer.c.
  * How: only 32 bits travel, dwProviderReserved: the number of a record (pal/process.h) that names the target process and is taken once.
  *      Two records: a head with the socket's own state and the size of the second, which holds what the carrier's give() wrote.
- *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close
+ *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close (a listener's SAN half:
+ *        duplicate_listener.c)
  *   san  moves: the session is suspended and resumes in the other process; here the socket can only be closed afterwards. It comes back
  *        by being duplicated back. Control does not move by itself when this process uses its handle again: such calls fail with
  *        WSAENOTCONN. */
@@ -13,6 +14,7 @@
 
 #include "pal/memory.h"
 #include "pal/process.h"
+#include "spi/duplicate_listener.h"
 #include "spi/offer.h"
 #include "tcpip/tcpip.h"
 
@@ -22,6 +24,7 @@
 
 struct head {
     uint32_t magic, target, text_bytes;
+    uint32_t carrier_bytes; /* of the text; the rest is the SAN half of a listener */
     int32_t af, type, protocol, state;
     uint32_t mode, is_san, is_bound, is_peer_set, remembered_count, send_ms, receive_ms;
     int32_t to_bytes;
@@ -82,7 +85,7 @@ static int publish(const struct head *h, const void *text, uint32_t *id)
     return WSAENOBUFS;
 }
 
-/* The carrier that has the socket's life: the one with the data, else TCP/IP's. A listener gives its TCP/IP half only. */
+/* The carrier that has the socket's life: the one with the data, else TCP/IP's. */
 static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
 {
     struct sw_carrier *c = pal_load_acquire(&s->data);
@@ -111,9 +114,12 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
         return code;
     h->magic = MAGIC;
     h->target = process;
-    h->text_bytes = (uint32_t)bytes;
     h->is_san = is_san;
     fill_head(s, h);
+    h->carrier_bytes = (uint32_t)bytes;
+    if (h->state == SW_LISTENING)
+        bytes += sw_listener_give(s, process, text + bytes, TEXT_ROOM - bytes);
+    h->text_bytes = (uint32_t)bytes;
     code = publish(h, text, id);
     if (is_san) { /* moved: only closing is left here */
         pal_mutex_lock(&s->lock);
@@ -167,7 +173,7 @@ static int fetch(uint32_t id, struct head *h, char **text)
 
     record_name(name, id, "head");
     if (pal_record_peek(name, h, sizeof(*h)) != PAL_RECORD_OK || h->magic != MAGIC ||
-        h->target != pal_process_id() || h->text_bytes > TEXT_ROOM)
+        h->target != pal_process_id() || h->text_bytes > TEXT_ROOM || h->carrier_bytes > h->text_bytes)
         return WSAEINVAL; /* not ours, or used already */
     if (pal_record_take(name, h, sizeof(*h)) != PAL_RECORD_OK)
         return WSAEINVAL;
@@ -192,10 +198,10 @@ static int adopt(struct sw_sock *s, const struct head *h, const char *text)
         p = sw_providers_for((const WSD_SOCKADDR_IN *)&h->to, NULL,
                              NULL); /* as a new connection there would go */
     if (h->is_san == 0)
-        code = sw_tcp_adopt(text, h->text_bytes, &sw_leg_up, leg, &leg->carrier);
+        code = sw_tcp_adopt(text, h->carrier_bytes, &sw_leg_up, leg, &leg->carrier);
     else
         code = p == NULL ? WSAENETDOWN
-                         : sw_san_adopt(p, sw_providers_settings(), text, h->text_bytes, &sw_leg_up, leg,
+                         : sw_san_adopt(p, sw_providers_settings(), text, h->carrier_bytes, &sw_leg_up, leg,
                                         &leg->carrier);
     if (code != 0) {
         sw_leg_free_unused(leg);
@@ -223,6 +229,8 @@ static int adopt(struct sw_sock *s, const struct head *h, const char *text)
     pal_mutex_unlock(&s->lock);
     pal_store_relaxed(&s->send_ms, h->send_ms);
     pal_store_relaxed(&s->receive_ms, h->receive_ms);
+    if (h->state == SW_LISTENING)
+        sw_listener_take(s, text + h->carrier_bytes, h->text_bytes - h->carrier_bytes);
     return 0;
 }
 

@@ -110,8 +110,10 @@ static void a_listener_given_away(void **state)
     sp_ok(sp_give(l, p.pid, text));
     second_process_tell(&p, "adoptlistener %s", text);
     sp_ok(sp_close(l));
-    sp_ok(sp_connect(s, &at)); /* whichever side can carry it */
+    sp_ok(sp_connect(s, &at));
+    sp_carried(s);
     second_process_tell(&p, "accept");
+    assert_string_equal(second_process_tell(&p, "carried"), sp_env.lane);
     second_process_tell(&p, "send 5 100");
     sp_recv_all(s, data, sizeof(data));
     sp_expect_pattern(data, sizeof(data), 5, 0);
@@ -119,6 +121,79 @@ static void a_listener_given_away(void **state)
     sp_expect_end(s);
     sp_ok(sp_close(s));
     second_process_end(&p);
+}
+
+/* The SAN half goes too, and comes back; whatever waits at the source is accepted there. */
+static void a_listener_goes_and_comes_back(void **state)
+{
+    struct second_process p;
+    WSD_SOCKADDR_IN at;
+    SOCKET l = sp_listener(5, &at), before = sp_stream(), during = sp_stream(), after = sp_stream(), b, home;
+    char text[SP_INFO_TEXT];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_ok(sp_connect(before, &at));
+    sp_ok(sp_accept(l, &b));
+    sp_ok(sp_close(before));
+    sp_ok(sp_close(b));
+    before = sp_stream();
+    sp_ok(sp_connect(before, &at)); /* nobody has accepted it */
+    sp_ok(sp_give(l, p.pid, text));
+    sp_ok(sp_accept(l, &b));
+    sp_carried(b);
+    sp_echo(before, b, 1);
+    sp_ok(sp_close(b));
+    second_process_tell(&p, "adoptlistener %s", text);
+    sp_ok(sp_connect(during, &at));
+    sp_carried(during);
+    second_process_tell(&p, "accept");
+    assert_string_equal(second_process_tell(&p, "carried"), sp_env.lane);
+    second_process_tell(&p, "close");
+    sp_ok(sp_take(second_process_tell(&p, "givelistener %u", (unsigned)getpid()), &home));
+    sp_ok(sp_connect(after, &at));
+    sp_carried(after);
+    sp_ok(sp_accept(home, &b));
+    sp_carried(b);
+    sp_echo(after, b, 2);
+    sp_echo(b, after, 3);
+    sp_ok(sp_close(b));
+    sp_ok(sp_close(home));
+    sp_ok(sp_close(l));
+    sp_ok(sp_close(before));
+    sp_ok(sp_close(during));
+    sp_ok(sp_close(after));
+    second_process_end(&p);
+}
+
+/* Who took the SAN half ends with it: the source still listens with TCP/IP, and peers fall back (8.2). */
+static void the_new_owner_of_a_listener_dies(void **state)
+{
+    struct second_process p;
+    WSD_SOCKADDR_IN at;
+    SOCKET l = sp_listener(5, &at), s = sp_stream(), b;
+    char text[SP_INFO_TEXT];
+    bool is_taken;
+
+    (void)state;
+    for (is_taken = false;; is_taken = true) {
+        sp_process_start(&p, sp_env.is_san ? "on" : "off");
+        sp_ok(sp_give(l, p.pid, text));
+        if (is_taken)
+            second_process_tell(&p, "adoptlistener %s", text);
+        sp_process_kill(&p);
+        sp_ok(sp_connect(s, &at));
+        sp_carried_name(s, "tcp");
+        sp_ok(sp_accept(l, &b));
+        sp_echo(s, b, 1);
+        sp_ok(sp_close(b));
+        sp_ok(sp_close(s));
+        sp_ok(sp_close(l));
+        if (is_taken)
+            return;
+        l = sp_listener(5, &at);
+        s = sp_stream();
+    }
 }
 
 static void pending_receives_when_it_moves(void **state)
@@ -155,6 +230,8 @@ int sp_duplicate(void)
         sp_test(given_away),
         sp_test(and_back),
         sp_test(a_listener_given_away),
+        sp_test(a_listener_goes_and_comes_back),
+        sp_test(the_new_owner_of_a_listener_dies),
         sp_test(pending_receives_when_it_moves),
     };
 

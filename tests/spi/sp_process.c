@@ -179,6 +179,8 @@ static int obey(char *line, char *answer, size_t answer_bytes)
         return sp_raw_obey(line + 4);
     if (sscanf(line, "give %u", &a) == 1)
         return sp_give(connection, a, answer);
+    if (sscanf(line, "givelistener %u", &a) == 1)
+        return sp_give(listener, a, answer);
     if (sscanf(line, "load %u %llu", &a, &at) == 2)
         return sp_traffic_start(&load, connection, a, at);
     if (sscanf(line, "rest %u %llu %u", &a, &at, &b) == 3)
