@@ -1,6 +1,6 @@
 /* duplicate.c - sockets for another process (contract 10.1, 8; 8.10); for this one: offer.c.
- * How: only 32 bits travel, dwProviderReserved: the number of a record (pal/process.h) that names the target process and is taken once.
- *      Two records: a head with the socket's own state and the size of the second, which holds what the carrier's give() wrote.
+ * How: only 32 bits travel, dwProviderReserved: the number of a record (records.c) that names the target process and is taken once. Its head is
+ *      the socket's own state, its text what the carrier's give() wrote.
  *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close (a listener's SAN half:
  *        duplicate_listener.c)
  *   san  moves: the session is suspended and resumes in the other process; here the socket can only be closed afterwards. It comes back
@@ -8,14 +8,13 @@
  *        WSAENOTCONN. */
 #include "spi/duplicate.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pal/memory.h"
 #include "pal/process.h"
 #include "spi/duplicate_listener.h"
 #include "spi/offer.h"
+#include "spi/records.h"
 #include "tcpip/tcpip.h"
 
 #define GIVE_MS   10000u     /* patience with a carrier that still moves data: our choice */
@@ -33,11 +32,6 @@ struct head {
     WSAPROTOCOL_INFOW info;
     struct sw_remembered remembered[SW_REMEMBERED_MAX];
 };
-
-static void record_name(char out[48], uint32_t id, const char *part)
-{
-    snprintf(out, 48, "wsd-switch-%08x-%s", (unsigned)id, part);
-}
 
 static void fill_head(struct sw_sock *s, struct head *h)
 {
@@ -60,31 +54,6 @@ static void fill_head(struct sw_sock *s, struct head *h)
     h->receive_ms = pal_load_relaxed(&s->receive_ms);
 }
 
-/* Publish both records under a fresh number. */
-static int publish(const struct head *h, const void *text, uint32_t *id)
-{
-    char name[48];
-
-    for (unsigned attempt = 0; attempt < 8; attempt++) {
-        enum pal_record_status status;
-
-        if (!pal_random(id, sizeof(*id)) || *id == 0)
-            continue;
-        record_name(name, *id, "text");
-        status = pal_record_put(name, text, h->text_bytes);
-        if (status == PAL_RECORD_EXISTS)
-            continue;
-        if (status != PAL_RECORD_OK)
-            return WSAENOBUFS;
-        record_name(name, *id, "head");
-        if (pal_record_put(name, h, sizeof(*h)) == PAL_RECORD_OK)
-            return 0;
-        record_name(name, *id, "text");
-        (void)pal_record_drop(name);
-    }
-    return WSAENOBUFS;
-}
-
 /* The carrier that has the socket's life: the one with the data, else TCP/IP's. */
 static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
 {
@@ -103,6 +72,7 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     size_t bytes = TEXT_ROOM;
     bool is_san;
     struct sw_carrier *c = to_give(s, &is_san);
+    struct sw_record r;
     int code;
 
     if (c == NULL)
@@ -120,7 +90,8 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     if (h->state == SW_LISTENING)
         bytes += sw_listener_give(s, process, text + bytes, TEXT_ROOM - bytes);
     h->text_bytes = (uint32_t)bytes;
-    code = publish(h, text, id);
+    r = (struct sw_record){h, text, sizeof(*h), h->text_bytes};
+    code = sw_records_put(&r, id) ? 0 : WSAENOBUFS;
     if (is_san) { /* moved: only closing is left here */
         pal_mutex_lock(&s->lock);
         sw_sock_set_data(s, NULL);
@@ -169,18 +140,17 @@ int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_I
 
 static int fetch(uint32_t id, struct head *h, char **text)
 {
-    char name[48];
+    struct sw_record r = {.head = h, .head_bytes = sizeof(*h)};
 
-    record_name(name, id, "head");
-    if (pal_record_peek(name, h, sizeof(*h)) != PAL_RECORD_OK || h->magic != MAGIC ||
-        h->target != pal_process_id() || h->text_bytes > TEXT_ROOM || h->carrier_bytes > h->text_bytes)
+    if (!sw_records_peek(id, &r) || h->magic != MAGIC || h->target != pal_process_id() ||
+        h->text_bytes > TEXT_ROOM || h->carrier_bytes > h->text_bytes)
         return WSAEINVAL; /* not ours, or used already */
-    if (pal_record_take(name, h, sizeof(*h)) != PAL_RECORD_OK)
+    if (!sw_records_take_head(id, &r))
         return WSAEINVAL;
-    *text = malloc(h->text_bytes + 1u);
-    record_name(name, id, "text");
-    if (*text == NULL || pal_record_take(name, *text, h->text_bytes) != PAL_RECORD_OK) {
-        free(*text);
+    r.text_bytes = h->text_bytes;
+    r.text = *text = malloc(r.text_bytes + 1u);
+    if (r.text == NULL || !sw_records_take_text(id, &r)) {
+        free(r.text);
         return WSAENOBUFS;
     }
     return 0;

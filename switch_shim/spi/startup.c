@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spi/offer.h"
+#include "spi/records.h"
 #include "spi/spi.h"
 #include "tcpip/tcpip.h"
 
@@ -98,6 +99,7 @@ int WSPAPI sw_spi_cleanup(LPINT error)
         return 0;
     sw_up_silence(true);
     sw_offers_drop();
+    sw_records_drop();
     sw_sock_close_all();
     sw_tcp_stop();
     sw_san_stop();
