@@ -3,23 +3,25 @@
  *      the socket's own state, its text what the carrier's give() wrote.
  *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close (a listener's SAN half:
  *        duplicate_listener.c)
- *   san  moves: the session is suspended and resumes in the other process; here the socket can only be closed afterwards. It comes back
- *        by being duplicated back. Control does not move by itself when this process uses its handle again: such calls fail with
- *        WSAENOTCONN. */
+ *   san  moves: the session is suspended and resumes in the other process. Control does not move by itself when this process uses its
+ *        handle again: such calls fail with WSAENOTCONN, and closing it disturbs nobody (8.10, 8.12 MOVED). It comes back by being
+ *        duplicated back, and then every handle that this process still has works again (4.3: "re-activated"). */
 #include "spi/duplicate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "pal/memory.h"
 #include "pal/process.h"
 #include "spi/duplicate_listener.h"
 #include "spi/offer.h"
 #include "spi/records.h"
 #include "tcpip/tcpip.h"
 
-#define GIVE_MS   10000u     /* patience with a carrier that still moves data: our choice */
-#define TEXT_ROOM (1u << 20) /* a session carries what the application has not fetched */
-#define MAGIC     0x57534432u
+#define GIVE_MS      10000u     /* patience with a carrier that still moves data: our choice */
+#define TEXT_ROOM    (1u << 20) /* a session carries what the application has not fetched */
+#define MAGIC        0x57534432u
+#define MOVING_MODES ((uint32_t)(SW_MODE_NONBLOCKING | SW_MODE_SHUT_SEND | SW_MODE_SHUT_RECV))
 
 struct head {
     uint32_t magic, target, text_bytes;
@@ -27,6 +29,7 @@ struct head {
     int32_t af, type, protocol, state;
     uint32_t mode, is_san, is_bound, is_peer_set, remembered_count, send_ms, receive_ms;
     int32_t to_bytes;
+    uint64_t identity;
     WSD_SOCKADDR_STORAGE to;
     WSD_LINGER linger;
     WSAPROTOCOL_INFOW info;
@@ -43,6 +46,7 @@ static void fill_head(struct sw_sock *s, struct head *h)
     h->is_bound = s->is_bound;
     h->is_peer_set = s->is_peer_set;
     h->to_bytes = s->to_bytes;
+    h->identity = s->identity;
     h->to = s->to;
     h->linger = s->linger;
     h->info = s->info;
@@ -67,6 +71,19 @@ static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
     return c;
 }
 
+/* So that it is known when it comes back. Without randomness it is not: then it comes back as a socket of its own. */
+static void name_it(struct sw_sock *s)
+{
+    uint64_t fresh = 0;
+
+    if (!pal_random(&fresh, sizeof(fresh)))
+        return;
+    pal_mutex_lock(&s->lock);
+    if (s->identity == 0)
+        s->identity = fresh;
+    pal_mutex_unlock(&s->lock);
+}
+
 static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, uint32_t *id)
 {
     size_t bytes = TEXT_ROOM;
@@ -82,6 +99,7 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     code = c->ops->give(c, process, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
     if (code != 0)
         return code;
+    name_it(s);
     h->magic = MAGIC;
     h->target = process;
     h->is_san = is_san;
@@ -94,6 +112,7 @@ static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, ui
     code = sw_records_put(&r, id) ? 0 : WSAENOBUFS;
     if (is_san) { /* moved: only closing is left here */
         pal_mutex_lock(&s->lock);
+        s->is_moved = true;
         sw_sock_set_data(s, NULL);
         pal_mutex_unlock(&s->lock);
     }
@@ -156,7 +175,8 @@ static int fetch(uint32_t id, struct head *h, char **text)
     return 0;
 }
 
-static int adopt(struct sw_sock *s, const struct head *h, const char *text)
+/* The carrier, in a leg that is not yet the socket's. */
+static int adopt_carrier(struct sw_sock *s, const struct head *h, const char *text, struct sw_leg **out)
 {
     struct sw_leg *leg = sw_leg_new(s, h->is_san != 0);
     struct sw_provider *p = NULL;
@@ -173,22 +193,39 @@ static int adopt(struct sw_sock *s, const struct head *h, const char *text)
         code = p == NULL ? WSAENETDOWN
                          : sw_san_adopt(p, sw_providers_settings(), text, h->carrier_bytes, &sw_leg_up, leg,
                                         &leg->carrier);
-    if (code != 0) {
+    if (code != 0)
         sw_leg_free_unused(leg);
-        return code;
-    }
-    pal_mutex_lock(&s->lock);
-    if (h->is_san != 0)
-        s->san = leg;
-    else
-        s->tcp = leg;
+    *out = leg;
+    return code;
+}
+
+static void restore_locked(struct sw_sock *s, const struct head *h)
+{
     s->is_bound = h->is_bound != 0;
     s->is_peer_set = h->is_peer_set != 0;
+    s->identity = h->identity;
     s->to = h->to;
     s->to_bytes = h->to_bytes;
     s->linger = h->linger;
     s->remembered_count = h->remembered_count <= SW_REMEMBERED_MAX ? h->remembered_count : 0;
     memcpy(s->remembered, h->remembered, sizeof(s->remembered));
+    pal_store_relaxed(&s->send_ms, h->send_ms);
+    pal_store_relaxed(&s->receive_ms, h->receive_ms);
+}
+
+static int adopt(struct sw_sock *s, const struct head *h, const char *text)
+{
+    struct sw_leg *leg;
+    int code = adopt_carrier(s, h, text, &leg);
+
+    if (code != 0)
+        return code;
+    pal_mutex_lock(&s->lock);
+    if (h->is_san != 0)
+        s->san = leg;
+    else
+        s->tcp = leg;
+    restore_locked(s, h);
     if (h->state != SW_CREATED && s->is_bound)
         sw_sock_move_locked(s, SW_BOUND);
     if (h->state == SW_LISTENING || h->state == SW_CONNECTED)
@@ -197,39 +234,69 @@ static int adopt(struct sw_sock *s, const struct head *h, const char *text)
         sw_sock_set_data(s, leg->carrier);
     s->connected_ns = pal_now_ns();
     pal_mutex_unlock(&s->lock);
-    pal_store_relaxed(&s->send_ms, h->send_ms);
-    pal_store_relaxed(&s->receive_ms, h->receive_ms);
     if (h->state == SW_LISTENING)
         sw_listener_take(s, text + h->carrier_bytes, h->text_bytes - h->carrier_bytes);
     return 0;
 }
 
-static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCKET *out)
+/* A socket that left this process is back, and has not been closed here meanwhile: one more handle of it. */
+static int come_home(struct sw_sock *s, const struct head *h, const char *text, SOCKET *out)
 {
-    uint32_t keep = SW_MODE_NONBLOCKING | SW_MODE_SHUT_SEND | SW_MODE_SHUT_RECV;
-    char *text = NULL;
-    struct sw_sock *s;
-    int code = fetch(info->dwProviderReserved, h, &text);
+    struct sw_leg *leg;
+    int code = adopt_carrier(s, h, text, &leg);
 
     if (code != 0)
         return code;
-    s = sw_sock_new(h->af, h->type, h->protocol, &h->info,
-                    (h->mode & keep) | ((flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u));
-    if (s == NULL) {
-        free(text);
+    pal_mutex_lock(&s->lock);
+    if (s->san != NULL)
+        sw_leg_retire_locked(s, s->san, 0); /* what it left behind */
+    s->san = leg;
+    restore_locked(s, h);
+    atomic_fetch_and_explicit(&s->mode, ~MOVING_MODES, memory_order_relaxed);
+    atomic_fetch_or_explicit(&s->mode, h->mode & MOVING_MODES, memory_order_relaxed);
+    sw_events_forget_locked(s);
+    s->is_moved = false;
+    sw_sock_set_data(s, leg->carrier);
+    pal_mutex_unlock(&s->lock);
+    sw_events_arm(s);
+    return sw_names_add(s, out);
+}
+
+static int make(const struct head *h, const char *text, DWORD flags, SOCKET *out)
+{
+    uint32_t overlapped = (flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u;
+    struct sw_sock *s = sw_sock_new(h->af, h->type, h->protocol, &h->info,
+                                    (h->mode & MOVING_MODES) | overlapped);
+    int code;
+
+    if (s == NULL)
         return WSAENOBUFS;
-    }
     code = adopt(s, h, text);
-    free(text);
     if (code == 0)
         code = sw_sock_publish(s);
     if (code != 0) {
         sw_sock_abandon(s);
         return code;
     }
-    *out = (SOCKET)pal_load_relaxed(&s->handle);
+    *out = s->first.handle;
     sw_sock_leave(s);
     return 0;
+}
+
+static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCKET *out)
+{
+    struct sw_sock *home;
+    char *text = NULL;
+    int code = fetch(info->dwProviderReserved, h, &text);
+
+    if (code != 0)
+        return code;
+    home = h->is_san != 0 && h->identity != 0 ? sw_sock_find_moved(h->identity) : NULL;
+    code = home != NULL ? come_home(home, h, text, out) : make(h, text, flags, out);
+    if (home != NULL)
+        sw_sock_leave(home);
+    free(text);
+    return code;
 }
 
 SOCKET sw_duplicate_take(const WSAPROTOCOL_INFOW *info, DWORD flags, LPINT error)

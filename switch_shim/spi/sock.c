@@ -108,6 +108,8 @@ static void reset_object(struct sw_sock *s)
     s->first.is_open = false;
     s->names = NULL;
     s->open_count = 0;
+    s->is_moved = false;
+    s->identity = 0;
     s->is_closing = s->is_bound = s->is_peer_set = false;
     s->closed_error = s->error = s->connect_error = 0;
     s->tcp = s->san = s->retired = NULL;
@@ -365,6 +367,29 @@ void sw_sock_idle(struct sw_sock *s)
         sw_names_close_all(s);
         sw_sock_release(s);
     }
+}
+
+struct sw_sock *sw_sock_find_moved(uint64_t identity)
+{
+    unsigned count;
+
+    pal_mutex_lock(&table_lock);
+    count = block_count;
+    pal_mutex_unlock(&table_lock);
+    for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
+        struct sw_sock *s = by_index(i);
+        bool found;
+
+        if (!sw_sock_enter(s))
+            continue;
+        pal_mutex_lock(&s->lock);
+        found = s->is_moved && s->identity == identity;
+        pal_mutex_unlock(&s->lock);
+        if (found)
+            return s;
+        sw_sock_leave(s);
+    }
+    return NULL;
 }
 
 void sw_sock_close_all(void)

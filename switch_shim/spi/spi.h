@@ -108,6 +108,8 @@ struct sw_sock {
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
+    bool is_moved;     /* connected, but the connection is with another process (duplicate.c) */
+    uint64_t identity; /* the same in all processes that the socket has been in; 0: it never left */
     int closed_error;
     struct sw_leg *tcp, *san; /* san of a listener: one for each provider */
     struct sw_leg *retired;
@@ -213,6 +215,8 @@ bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */
 void sw_sock_move_back_locked(struct sw_sock *s);
 uint32_t sw_sock_refused_moves(void); /* tests: there are none */
+/* The socket of this identity whose connection is with another process, with a call counted inside. NULL: none. */
+struct sw_sock *sw_sock_find_moved(uint64_t identity);
 
 /* --- handles (handles.c) --- */
 

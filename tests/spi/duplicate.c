@@ -98,6 +98,74 @@ static void and_back(void **state)
     second_process_end(&p);
 }
 
+/* The source keeps its handle: it works again when the socket is back, beside the new one. While the socket is away only closing is left over a
+ * SAN; over TCP/IP it is shared all the time. */
+static void the_old_handle_works_again(void **state)
+{
+    enum { ROUNDS = 3 };
+    struct sp_pair pair;
+    struct second_process p;
+    char text[SP_INFO_TEXT];
+    SOCKET home[ROUNDS];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_pair_open(&pair);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        sp_ok(sp_give(pair.a, p.pid, text));
+        if (sp_env
+                .is_san) /* the first handle is one of several now: all of them mean the socket that is away */
+            sp_fails(WSAENOTCONN, sp_send(i == 0 ? pair.a : home[i - 1], "x", 1, 0, NULL));
+        second_process_tell(&p, "adopt %s", text);
+        sp_send_all(pair.b, "kept", 4); /* unread when it comes back */
+        sp_ok(sp_take(second_process_tell(&p, "give %u", (unsigned)getpid()), &home[i]));
+        second_process_tell(&p, "close");
+        char kept[4];
+        sp_recv_all(pair.a, kept, 4);
+        assert_memory_equal(kept, "kept", 4);
+        sp_carried(pair.a);
+        sp_echo(pair.a, pair.b, i);
+        sp_echo(pair.b, home[i], i);
+        sp_echo(home[0], pair.b, i);
+    }
+    sp_ok(sp_close(pair.a));
+    sp_ok(sp_close(home[1]));
+    sp_ok(sp_close(home[0]));
+    sp_echo(home[2], pair.b, 1);
+    sp_ok(sp_close(home[2]));
+    sp_expect_end(pair.b);
+    pair.a = INVALID_SOCKET;
+    sp_pair_close(&pair);
+    second_process_end(&p);
+}
+
+/* The new owner ends the connection: the source is told nothing, and has a handle to close (8.12, MOVED). */
+static void the_new_owner_closes(void **state)
+{
+    struct sp_pair pair;
+    struct second_process p;
+    char text[SP_INFO_TEXT];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_pair_open(&pair);
+    sp_ok(sp_give(pair.a, p.pid, text));
+    second_process_tell(&p, "adopt %s", text);
+    second_process_tell(&p, "close");
+    if (sp_env.is_san) {
+        sp_expect_end(pair.b);
+        sp_fails(WSAENOTCONN, sp_send(pair.a, "x", 1, 0, NULL));
+        sp_ok(sp_close(pair.a));
+    } else {
+        sp_echo(pair.a, pair.b, 1);
+        sp_ok(sp_close(pair.a));
+        sp_expect_end(pair.b);
+    }
+    pair.a = INVALID_SOCKET;
+    sp_pair_close(&pair);
+    second_process_end(&p);
+}
+
 static void a_listener_given_away(void **state)
 {
     struct second_process p;
@@ -229,6 +297,8 @@ int sp_duplicate(void)
         sp_test(refusals),
         sp_test(given_away),
         sp_test(and_back),
+        sp_test(the_old_handle_works_again),
+        sp_test(the_new_owner_closes),
         sp_test(a_listener_given_away),
         sp_test(a_listener_goes_and_comes_back),
         sp_test(the_new_owner_of_a_listener_dies),
