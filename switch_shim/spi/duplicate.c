@@ -216,6 +216,7 @@ static void restore_locked(struct sw_sock *s, const struct head *h)
 static int adopt(struct sw_sock *s, const struct head *h, const char *text)
 {
     struct sw_leg *leg;
+    bool is_right = true;
     int code = adopt_carrier(s, h, text, &leg);
 
     if (code != 0)
@@ -227,13 +228,15 @@ static int adopt(struct sw_sock *s, const struct head *h, const char *text)
         s->tcp = leg;
     restore_locked(s, h);
     if (h->state != SW_CREATED && s->is_bound)
-        sw_sock_move_locked(s, SW_BOUND);
+        is_right = sw_sock_move_locked(s, SW_BOUND);
     if (h->state == SW_LISTENING || h->state == SW_CONNECTED)
-        sw_sock_move_locked(s, (enum sw_state)h->state);
+        is_right = sw_sock_move_locked(s, (enum sw_state)h->state) && is_right;
     if (h->state == SW_CONNECTED || (s->type != WS_SOCK_STREAM && s->is_bound))
         sw_sock_set_data(s, leg->carrier);
     s->connected_ns = pal_now_ns();
     pal_mutex_unlock(&s->lock);
+    if (!is_right)
+        return WSAEINVAL; /* no record of ours */
     if (h->state == SW_LISTENING)
         sw_listener_take(s, text + h->carrier_bytes, h->text_bytes - h->carrier_bytes);
     return 0;

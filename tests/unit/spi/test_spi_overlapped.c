@@ -102,7 +102,7 @@ static void what_is_refused_is_not_told_and_holds_nothing(void **state)
     assert_int_equal(receive(s, &ov, NULL), WSAENOBUFS);
     assert_int_equal(fake_completions(), 0);
     assert_int_equal(result_of(s, &ov, &bytes), WSAENOBUFS);
-    assert_int_equal(pal_load_relaxed(&fake_object(s)->pending), 1);
+    assert_int_equal(pal_load_relaxed(&fake_object(s)->first.pending), 1);
     assert_int_equal(fake_close(s), 0);
     assert_int_equal(fake_open_handles(), 0);
 }
