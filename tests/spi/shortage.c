@@ -42,7 +42,7 @@ static void no_file_for_a_socket(void **state)
     (void)sp_limit_files(false);
 }
 
-/* Sharing a socket of the system takes a file, too. What fails leaves the socket as it was. */
+/* Sharing a socket of the system with another process takes a file, too. What fails leaves the socket as it was. */
 static void no_file_for_a_duplicate(void **state)
 {
     struct sp_pair pair;
@@ -59,7 +59,7 @@ static void no_file_for_a_duplicate(void **state)
         sp_skip("this system has no limit on files");
     }
     sp_fails(WSAEMFILE, take_all());
-    result = sp.procs->lpWSPDuplicateSocket(pair.a, (DWORD)getpid(), &info, &error);
+    result = sp.procs->lpWSPDuplicateSocket(pair.a, (DWORD)getppid(), &info, &error);
     give_back();
     (void)sp_limit_files(false);
     assert_int_equal(result, SOCKET_ERROR);
