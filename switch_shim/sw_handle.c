@@ -1,4 +1,4 @@
-/* sw_handle.c - the table behind every handle the switch gives out: sockets, events, thread ids.
+/* sw_handle.c - the table behind every handle the switch gives out: sockets, events, thread ids, completion ports.
  * A handle names slot and generation, so it is never reused while anybody may still hold it, never looks like
  * a pointer or a small number (hence never equals a provider's descriptor), and a stale one is recognised as
  * such: that is how upcalls after WPUCloseSocketHandle are caught. The low three bits are clear: bit 0 of
@@ -17,12 +17,12 @@
 #define INDEX_BITS      21u
 #define GENERATION_BITS 24u
 #define TAG_SHIFT       48u
-static const uintptr_t type_tag[] = {0, 0x5357u, 0x5745u, 0x5754u};
+static const uintptr_t type_tag[] = {0, 0x5357u, 0x5745u, 0x5754u, 0x5750u};
 #else
 #define INDEX_BITS      16u
 #define GENERATION_BITS 10u
 #define TAG_SHIFT       29u
-static const uintptr_t type_tag[] = {0, 5u, 6u, 7u};
+static const uintptr_t type_tag[] = {0, 5u, 6u, 7u, 4u};
 #endif
 #define GENERATION_SHIFT (INDEX_SHIFT + INDEX_BITS)
 #define GENERATION_MASK  ((1u << GENERATION_BITS) - 1u)
@@ -129,6 +129,8 @@ struct sw_slot *sw_slot_create(enum sw_object_type type, const void *owner, uint
     slot->owner = owner;
     slot->u.socket.context = 0;
     slot->u.socket.notify = (struct sw_notify){SW_NOTIFY_EVENT, NULL, NULL, NULL, 0};
+    slot->u.socket.holds_queue = false;
+    slot->u.socket.completion_modes = 0;
     slot->u.socket.in_flight = 0;
     slot->u.socket.waiters = 0;
     *handle = handle_of(slot);

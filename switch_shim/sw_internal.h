@@ -1,7 +1,7 @@
 /* sw_internal.h - what the files of switch_shim/ share.
  * Layer:   switch_shim, private.
- * Locks:   handle slot -> shard of the in-flight set; and each of these alone: provider, violation log,
- *          object table, thread list, start-up. None is held while the provider, a callback or a condition
+ * Locks:   handle slot -> shard of the in-flight set; handle slot -> event -> waiter; thread list -> waiter; and each of these
+ *          alone: provider, violation log, object table, start-up. None is held while the provider, a callback or a condition
  *          function runs. */
 #ifndef SW_INTERNAL_H
 #define SW_INTERNAL_H
@@ -15,6 +15,7 @@
 #include "pal/time.h"
 #include "sw/switch.h"
 #include "sw_os.h"
+#include "sw_wait.h"
 
 /* --- start-up of the library itself (sw_handle.c): tables that live until the process ends --- */
 bool sw_global_init(void);
@@ -132,7 +133,7 @@ void sw_upcall_fill(unsigned provider_index, WSPUPCALLTABLEEX *out);
 void sw_messages_drop(struct sw_provider *p);
 
 /* --- objects behind handles (sw_handle.c) --- */
-enum sw_object_type { SW_OBJECT_FREE, SW_OBJECT_SOCKET, SW_OBJECT_EVENT, SW_OBJECT_THREAD };
+enum sw_object_type { SW_OBJECT_FREE, SW_OBJECT_SOCKET, SW_OBJECT_EVENT, SW_OBJECT_THREAD, SW_OBJECT_PORT };
 
 enum sw_lookup {
     SW_LOOKUP_OK,
@@ -155,11 +156,14 @@ struct sw_slot {
         struct {
             DWORD_PTR context; /* from WPUCreateSocketHandle */
             struct sw_notify notify;
-            unsigned in_flight; /* notified operations submitted through sw_send() and its like */
-            unsigned waiters;   /* in sw_wait() */
+            bool holds_queue;         /* a reference to notify.iocp; this and the next of winsock/ only */
+            uint8_t completion_modes; /* SetFileCompletionNotificationModes */
+            unsigned in_flight;       /* notified operations submitted through sw_send() and its like */
+            unsigned waiters;         /* in sw_wait() */
         } socket;
         struct sw_event_object *event;
         struct sw_thread_object *thread;
+        struct sw_iocp *port; /* of an application's handle (winsock/) */
     } u;
     uint32_t next_free; /* guarded by the table's lock */
 };
@@ -181,13 +185,36 @@ WSAEVENT sw_event_create_for(const void *owner, bool manual_reset, bool initiall
 enum sw_event_action { SW_EVENT_SET, SW_EVENT_RESET, SW_EVENT_CLOSE };
 /* closer: who asks; an event of the switch may not be closed by a provider. *why explains a failure. */
 bool sw_event_do(WSAEVENT e, enum sw_event_action action, const void *closer, const char **why);
-void sw_event_drop(struct sw_event_object *event); /* for unload: the slot's reference */
+void sw_event_drop(struct sw_event_object *event); /* a reference; for unload: the slot's */
+struct sw_event_object *sw_event_hold(WSAEVENT e); /* NULL: not open */
+bool sw_event_take(struct sw_event_object *event); /* was it set? */
+bool sw_event_take_all(struct sw_event_object *const *events, unsigned count);
+void sw_event_enlist(struct sw_event_object *event, struct sw_wait_node *node, struct sw_waiter *w);
+void sw_event_delist(struct sw_event_object *event, struct sw_wait_node *node);
+
+/* --- waiting (sw_wait.c) --- */
+#define SW_WAIT_EVENTS_MAX 64u /* MAXIMUM_WAIT_OBJECTS */
+#define SW_WAIT_RAN_CALLS  (-1)
+
+struct sw_wait_many {
+    const WSAEVENT *events;
+    unsigned count; /* 0: only queued calls or the time end it */
+    bool wants_all;
+    bool is_alertable;
+    uint32_t timeout_ms;
+};
+/* 0: *which is the first that was set (0 for all); SW_WAIT_RAN_CALLS: calls queued to this thread have run; WSAETIMEDOUT;
+ * WSA_INVALID_HANDLE; WSAEINVAL: too many; WSA_NOT_ENOUGH_MEMORY. No lock may be held. */
+int sw_wait_many(const struct sw_wait_many *m, unsigned *which);
 
 /* --- threads (sw_thread.c) --- */
 int sw_thread_open_for(const void *owner, WSATHREADID *out);
 int sw_thread_queue(const WSATHREADID *id, LPWSAUSERAPC fn, DWORD_PTR context);
 bool sw_thread_init(void);
 void sw_thread_drop(struct sw_thread_object *thread);
+unsigned sw_thread_run_calls(void); /* what is queued to this thread; how many ran */
+void sw_thread_set_waiter(
+    struct sw_waiter *waiter); /* who is woken when a call is queued to this thread; NULL: nobody */
 
 /* --- operations in flight (sw_inflight.c) --- */
 enum sw_inflight_result {
@@ -229,6 +256,12 @@ void sw_base_unlink(struct sw_provider *p, struct sw_socket_base *base);
 struct sw_companion *sw_companion_new(struct sw_provider *p, SOCKET descriptor, SOCKET handle);
 
 /* --- completion queue (sw_iocp.c) --- */
-/* sw_iocp_post() is the whole interface. */
+void sw_iocp_hold(struct sw_iocp *q); /* one more sw_iocp_destroy() is due */
+void sw_iocp_abandon(
+    struct sw_iocp
+        *q); /* whoever waits, now or later, for a packet that is not there, gets no more than that */
+/* As sw_iocp_get(), up to `max` that are there. WSA_OPERATION_ABORTED: abandoned. */
+int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got,
+                     uint32_t timeout_ms);
 
 #endif

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 struct sw_iocp {
-    struct pal_mutex lock; /* guards the ring */
+    pal_atomic_u32
+        refs; /* the creator's, one for each handle bound to it, one for each thread inside (winsock/) */
+    struct pal_mutex lock; /* guards the rest */
+    bool is_abandoned;
     struct pal_cond filled;
     struct sw_packet *ring;
     size_t capacity, first, count;
@@ -23,6 +26,7 @@ struct sw_iocp *sw_iocp_create(void)
         goto err_ring;
     if (!pal_cond_init(&q->filled))
         goto err_lock;
+    pal_store_relaxed(&q->refs, 1u);
     return q;
 
 err_lock:
@@ -35,12 +39,25 @@ err_ring:
 
 void sw_iocp_destroy(struct sw_iocp *q)
 {
-    if (q == NULL)
+    if (q == NULL || pal_sub_acq_rel(&q->refs, 1u) != 1)
         return;
     pal_cond_fini(&q->filled);
     pal_mutex_fini(&q->lock);
     free(q->ring);
     free(q);
+}
+
+void sw_iocp_hold(struct sw_iocp *q)
+{
+    pal_add_relaxed(&q->refs, 1u);
+}
+
+void sw_iocp_abandon(struct sw_iocp *q)
+{
+    pal_mutex_lock(&q->lock);
+    q->is_abandoned = true;
+    pal_cond_broadcast(&q->filled);
+    pal_mutex_unlock(&q->lock);
 }
 
 static bool grow_locked(struct sw_iocp *q)
@@ -74,25 +91,36 @@ int sw_iocp_post(struct sw_iocp *q, const struct sw_packet *packet)
     return result;
 }
 
-int sw_iocp_get(struct sw_iocp *q, struct sw_packet *out, uint32_t timeout_ms)
+int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got,
+                     uint32_t timeout_ms)
 {
     uint64_t deadline = sw_deadline(timeout_ms);
     bool in_time = true;
     int result = WSAETIMEDOUT;
 
     pal_mutex_lock(&q->lock);
-    while (q->count == 0 && in_time) {
+    while (q->count == 0 && in_time && !q->is_abandoned) {
         if (deadline == UINT64_MAX)
             pal_cond_wait(&q->filled, &q->lock);
         else
             in_time = pal_cond_timedwait(&q->filled, &q->lock, deadline);
     }
-    if (q->count > 0) {
-        *out = q->ring[q->first];
+    for (*got = 0; q->count > 0 && *got < max; (*got)++) {
+        out[*got] = q->ring[q->first];
         q->first = (q->first + 1) % q->capacity;
         q->count--;
-        result = 0;
     }
+    if (*got > 0)
+        result = 0;
+    else if (q->is_abandoned)
+        result = WSA_OPERATION_ABORTED;
     pal_mutex_unlock(&q->lock);
     return result;
+}
+
+int sw_iocp_get(struct sw_iocp *q, struct sw_packet *out, uint32_t timeout_ms)
+{
+    unsigned got;
+
+    return sw_iocp_get_many(q, out, 1, &got, timeout_ms);
 }

@@ -303,6 +303,7 @@ static void drop_object(struct sw_slot *slot, uintptr_t handle, void *context)
         sw_violation(p, "thread id %#llx of WPUOpenCurrentThread was never closed",
                      (unsigned long long)handle);
         break;
+    case SW_OBJECT_PORT: /* an application's, never a provider's */
     case SW_OBJECT_FREE: break;
     }
 }

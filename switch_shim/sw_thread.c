@@ -18,6 +18,7 @@ struct sw_thread_object {
     unsigned refs;
     struct apc *first, *last;
     struct pal_cond queued;
+    struct sw_waiter *waiter; /* of this thread's alertable wait for other things too */
 };
 
 static struct pal_mutex list_lock; /* guards the list and everything inside its members */
@@ -149,15 +150,37 @@ int sw_thread_queue(const WSATHREADID *id, LPWSAUSERAPC fn, DWORD_PTR context)
         thread->last->next = apc;
     thread->last = apc;
     pal_cond_broadcast(&thread->queued);
+    if (thread->waiter != NULL)
+        sw_waiter_wake(thread->waiter);
     release_locked(thread);
     pal_mutex_unlock(&list_lock);
     return 0;
 }
 
+/* The list's lock is held when it returns, but no call runs under it. */
+static unsigned run_calls_locked(struct sw_thread_object *thread)
+{
+    unsigned ran = 0;
+
+    while (thread->first != NULL) {
+        struct apc *apc = thread->first;
+
+        thread->first = apc->next;
+        if (thread->first == NULL)
+            thread->last = NULL;
+        pal_mutex_unlock(&list_lock);
+        apc->fn(apc->context);
+        free(apc);
+        ran++;
+        pal_mutex_lock(&list_lock);
+    }
+    return ran;
+}
+
 unsigned sw_alertable_wait(uint32_t timeout_ms)
 {
     uint64_t deadline = sw_deadline(timeout_ms);
-    unsigned ran = 0;
+    unsigned ran;
     bool in_time = true;
     struct sw_thread_object *thread;
 
@@ -176,19 +199,40 @@ unsigned sw_alertable_wait(uint32_t timeout_ms)
         else
             in_time = pal_cond_timedwait(&thread->queued, &list_lock, deadline);
     }
-    while (thread->first != NULL) {
-        struct apc *apc = thread->first;
-
-        thread->first = apc->next;
-        if (thread->first == NULL)
-            thread->last = NULL;
-        pal_mutex_unlock(&list_lock);
-        apc->fn(apc->context);
-        free(apc);
-        ran++;
-        pal_mutex_lock(&list_lock);
-    }
+    ran = run_calls_locked(thread);
     release_locked(thread);
     pal_mutex_unlock(&list_lock);
     return ran;
+}
+
+/* The waiter is set aside meanwhile: a queued call may wait by itself, alertably too. */
+unsigned sw_thread_run_calls(void)
+{
+    unsigned ran = 0;
+    struct sw_thread_object *thread;
+
+    pal_mutex_lock(&list_lock);
+    thread = find_locked(pal_thread_id());
+    if (thread != NULL) {
+        struct sw_waiter *waiter = thread->waiter;
+
+        thread->refs++;
+        ran = run_calls_locked(thread);
+        thread->waiter = waiter;
+        release_locked(thread);
+    }
+    pal_mutex_unlock(&list_lock);
+    return ran;
+}
+
+/* Nobody has opened this thread's id: then no call can be queued to it during the wait either, because only it can open it. */
+void sw_thread_set_waiter(struct sw_waiter *waiter)
+{
+    struct sw_thread_object *thread;
+
+    pal_mutex_lock(&list_lock);
+    thread = find_locked(pal_thread_id());
+    if (thread != NULL)
+        thread->waiter = waiter;
+    pal_mutex_unlock(&list_lock);
 }

@@ -66,8 +66,28 @@ bool ws2_handle_is_open(SOCKET s);
 unsigned ws2_open_handles(const struct ws2_provider *p);
 
 /* CreateIoCompletionPort: completions of this handle that go through WPUCompleteOverlappedRequest put a packet with `key` into
- * `queue` (borrowed; must outlive the handle), unless bit 0 of hEvent was set. WSAENOTSOCK; WSAEINVAL: bound already. */
+ * `queue`, unless bit 0 of hEvent was set. The handle keeps the queue's memory. WSAENOTSOCK; WSAEINVAL: bound already. */
 int ws2_bind_queue(SOCKET s, struct sw_iocp *queue, ULONG_PTR key);
+
+/* SetFileCompletionNotificationModes. WSAENOTSOCK; WSAEINVAL: an unknown flag. */
+#define WS2_SKIP_PORT_ON_SUCCESS 1u
+#define WS2_SKIP_HANDLE_EVENT    2u /* changes nothing: no event belongs to a handle here */
+int ws2_set_completion_modes(SOCKET s, unsigned flags);
+
+/* Around a call down that may complete `ov` before it returns. With WS2_SKIP_PORT_ON_SUCCESS no packet comes if the call returned 0;
+ * whether it will is known only at the end, so that packet waits here. Calls may nest (a condition function may send). */
+struct ws2_submission {
+    WSAOVERLAPPED *ov;
+    struct ws2_submission *outer;
+    struct sw_iocp *queue; /* NULL: no packet has waited; else a reference */
+    struct sw_packet packet;
+};
+void ws2_submission_begin(struct ws2_submission *sub, WSAOVERLAPPED *ov);
+void ws2_submission_end(struct ws2_submission *sub, bool returned_success);
+
+/* How OVERLAPPED.Internal shows a code; NULL (default): as it is. For an application: as an NTSTATUS. */
+typedef ULONG_PTR (*ws2_status_fn)(DWORD code);
+void ws2_set_status_form(ws2_status_fn fn);
 
 /* --- overlapped operations without a completion routine ---
  * Around the call down, so that the completion can be checked: exactly once, of this handle, for an operation that was submitted.

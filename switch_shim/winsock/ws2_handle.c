@@ -67,6 +67,7 @@ int WSPAPI ws2_close_socket_handle(SOCKET s, INT *error)
     INT spare;
     struct ws2_provider *p;
     struct sw_slot *slot;
+    struct sw_iocp *queue;
     unsigned unfinished;
 
     if (!ws2_upcall_enter(SW_UPCALL_CLOSE_SOCKET_HANDLE, name, &error, &spare))
@@ -78,7 +79,9 @@ int WSPAPI ws2_close_socket_handle(SOCKET s, INT *error)
     }
     p = (struct ws2_provider *)(uintptr_t)slot->owner;
     unfinished = slot->u.socket.in_flight;
+    queue = slot->u.socket.holds_queue ? slot->u.socket.notify.iocp : NULL;
     sw_slot_close(slot);
+    sw_iocp_destroy(queue); /* its reference, if it had one */
     pal_sub_acq_rel(&p->open_handle_count, 1u);
     if (unfinished > 0) {
         sw_inflight_purge(s);
@@ -133,6 +136,70 @@ SOCKET WSPAPI ws2_modify_ifs_handle(DWORD catalog_entry_id, SOCKET proposed, INT
 
 /* --- completion --- */
 
+static _Atomic(ws2_status_fn) status_form;
+static PAL_THREAD_LOCAL struct ws2_submission *submissions; /* of this thread, innermost first */
+
+void ws2_set_status_form(ws2_status_fn fn)
+{
+    pal_store_release(&status_form, fn);
+}
+
+static ULONG_PTR status_of(DWORD code)
+{
+    ws2_status_fn form = pal_load_acquire(&status_form);
+
+    return form != NULL ? form(code) : (ULONG_PTR)code;
+}
+
+void ws2_submission_begin(struct ws2_submission *sub, WSAOVERLAPPED *ov)
+{
+    sub->ov = ov;
+    sub->queue = NULL;
+    sub->outer = submissions;
+    submissions = sub;
+}
+
+static void post(struct sw_iocp *queue, const struct sw_packet *packet)
+{
+    if (sw_iocp_post(queue, packet) != 0)
+        ws2_violation("WPUCompleteOverlappedRequest: out of memory for a completion packet");
+    sw_iocp_destroy(queue);
+}
+
+void ws2_submission_end(struct ws2_submission *sub, bool returned_success)
+{
+    submissions = sub->outer;
+    if (sub->queue == NULL)
+        return;
+    if (returned_success)
+        sw_iocp_destroy(sub->queue);
+    else
+        post(sub->queue, &sub->packet);
+}
+
+/* The submission of `ov` that this thread is inside of. */
+static struct ws2_submission *submitting(const WSAOVERLAPPED *ov)
+{
+    struct ws2_submission *sub = submissions;
+
+    while (sub != NULL && sub->ov != ov)
+        sub = sub->outer;
+    return sub;
+}
+
+/* A reference to the queue is given along. */
+static void deliver(struct sw_iocp *queue, const struct sw_packet *packet, bool may_be_skipped)
+{
+    struct ws2_submission *sub = may_be_skipped ? submitting(packet->ov) : NULL;
+
+    if (sub == NULL) {
+        post(queue, packet);
+        return;
+    }
+    sub->queue = queue;
+    sub->packet = *packet;
+}
+
 static bool is_over(DWORD op_error)
 {
     return op_error != WSS_OPERATION_IN_PROGRESS && op_error != WSA_IO_PENDING &&
@@ -167,6 +234,7 @@ int WSPAPI ws2_complete_overlapped_request(SOCKET s, WSAOVERLAPPED *ov, DWORD op
     struct sw_slot *slot;
     struct sw_notify notify;
     struct sw_packet packet;
+    bool may_be_skipped;
     ULONG_PTR event;
     const char *why;
 
@@ -188,18 +256,23 @@ int WSPAPI ws2_complete_overlapped_request(SOCKET s, WSAOVERLAPPED *ov, DWORD op
     if (!may_complete(slot, s, ov, name))
         return SOCKET_ERROR;
     notify = slot->u.socket.notify;
+    may_be_skipped = (slot->u.socket.completion_modes & WS2_SKIP_PORT_ON_SUCCESS) != 0;
     event = (ULONG_PTR)ov->hEvent;
+    if (notify.kind == SW_NOTIFY_IOCP)
+        sw_iocp_hold(notify.iocp);
     pal_word_store_relaxed(&ov->InternalHigh, (ULONG_PTR)bytes);
     /* release: publishes InternalHigh and what the provider wrote to the OVERLAPPED before */
-    pal_word_store_release(&ov->Internal, (ULONG_PTR)op_error);
+    pal_word_store_release(&ov->Internal, status_of(op_error));
     sw_slot_unlock(slot);
 
     /* bit 0 of hEvent keeps the packet back, not the event (Winsock behaviour of GetQueuedCompletionStatus) */
     if ((event & ~(ULONG_PTR)1u) != 0)
         (void)sw_event_do((WSAEVENT)(event & ~(ULONG_PTR)1u), SW_EVENT_SET, NULL, &why);
     packet = (struct sw_packet){notify.key, s, ov, op_error, bytes};
-    if (notify.kind == SW_NOTIFY_IOCP && (event & 1u) == 0 && sw_iocp_post(notify.iocp, &packet) != 0)
-        ws2_violation("%s: out of memory for a completion packet", name);
+    if (notify.kind == SW_NOTIFY_IOCP && (event & 1u) == 0)
+        deliver(notify.iocp, &packet, may_be_skipped);
+    else if (notify.kind == SW_NOTIFY_IOCP)
+        sw_iocp_destroy(notify.iocp);
     *error = 0;
     return 0;
 }
@@ -262,10 +335,27 @@ int ws2_bind_queue(SOCKET s, struct sw_iocp *queue, ULONG_PTR key)
         return WSAENOTSOCK;
     if (slot->u.socket.notify.kind != SW_NOTIFY_IOCP) {
         slot->u.socket.notify = (struct sw_notify){SW_NOTIFY_IOCP, NULL, NULL, queue, key};
+        slot->u.socket.holds_queue = true;
+        sw_iocp_hold(queue);
         result = 0;
     }
     sw_slot_unlock(slot);
     return result;
+}
+
+int ws2_set_completion_modes(SOCKET s, unsigned flags)
+{
+    enum sw_lookup why;
+    struct sw_slot *slot;
+
+    if ((flags & ~(WS2_SKIP_PORT_ON_SUCCESS | WS2_SKIP_HANDLE_EVENT)) != 0)
+        return WSAEINVAL;
+    slot = lock_handle(s, &why);
+    if (slot == NULL)
+        return WSAENOTSOCK;
+    slot->u.socket.completion_modes |= (uint8_t)flags; /* once set they stay (page of the function) */
+    sw_slot_unlock(slot);
+    return 0;
 }
 
 bool ws2_handle_is_open(SOCKET s)

@@ -200,12 +200,16 @@ static void drop_object(struct sw_slot *slot, uintptr_t handle, void *context)
     enum sw_object_type type = slot->type;
     struct sw_event_object *event = slot->u.event;
     struct sw_thread_object *thread = slot->u.thread;
+    struct sw_iocp *queue = type == SW_OBJECT_SOCKET && slot->u.socket.holds_queue
+                                ? slot->u.socket.notify.iocp
+                                : NULL;
 
     (void)context;
     sw_slot_close(slot);
     switch (type) {
     case SW_OBJECT_SOCKET:
         sw_inflight_purge((SOCKET)handle);
+        sw_iocp_destroy(queue);
         ws2_violation("socket handle %#llx was never closed", (unsigned long long)handle);
         break;
     case SW_OBJECT_EVENT:
@@ -216,6 +220,7 @@ static void drop_object(struct sw_slot *slot, uintptr_t handle, void *context)
         sw_thread_drop(thread);
         ws2_violation("thread id %#llx of WPUOpenCurrentThread was never closed", (unsigned long long)handle);
         break;
+    case SW_OBJECT_PORT: /* an application's, never a provider's */
     case SW_OBJECT_FREE: break;
     }
 }
