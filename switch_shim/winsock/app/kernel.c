@@ -1,0 +1,132 @@
+/* kernel.c - the rest of windows.h: last error, time, processes, threads and the calls queued to them, closing handles. */
+#include "app/app.h"
+
+#include <stdlib.h>
+
+#include "pal/process.h"
+#include "pal/thread.h"
+#include "pal/time.h"
+#include "sw_internal.h"
+
+#define THIS_THREAD ((HANDLE)(intptr_t)-2) /* what GetCurrentThread() gives on Windows */
+
+DWORD WINAPI GetLastError(void)
+{
+    return (DWORD)sw_last_error();
+}
+
+void WINAPI SetLastError(DWORD code)
+{
+    sw_set_last_error((int)code);
+}
+
+ULONGLONG WINAPI GetTickCount64(void)
+{
+    return pal_now_ns() / 1000000u;
+}
+
+DWORD WINAPI GetTickCount(void)
+{
+    return (DWORD)GetTickCount64();
+}
+
+DWORD WINAPI GetCurrentProcessId(void)
+{
+    return pal_process_id();
+}
+
+DWORD WINAPI GetCurrentThreadId(void)
+{
+    return (DWORD)pal_thread_id();
+}
+
+BOOL WINAPI CloseHandle(HANDLE object)
+{
+    if (object == THIS_THREAD || sw_event_close(object) == 0 || ws2_close_port(object) ||
+        (ws2_os_is_file(object) && ws2_os_close_file(object)))
+        return TRUE;
+    SetLastError(ERROR_INVALID_HANDLE);
+    return FALSE;
+}
+
+/* --- threads --- */
+
+struct start {
+    LPTHREAD_START_ROUTINE fn;
+    LPVOID parameter;
+    HANDLE over;       /* an event; what CreateThread() gave out */
+    HANDLE is_running; /* tells the maker the id */
+    DWORD id;
+};
+
+static void run(void *context)
+{
+    struct start *shared = context;
+    struct start mine = *shared;
+
+    shared->id = GetCurrentThreadId();
+    (void)sw_event_set(mine.is_running); /* `shared` is gone */
+    (void)mine.fn(mine.parameter);
+    (void)sw_event_set(mine.over); /* or it was closed: nobody waits */
+}
+
+HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes, LPTHREAD_START_ROUTINE start,
+                           LPVOID parameter, DWORD flags, LPDWORD id)
+{
+    struct start s = {start, parameter, NULL, NULL, 0};
+
+    (void)security;
+    if (start == NULL || flags != 0) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return NULL;
+    }
+    s.over = sw_event_create(true, false);
+    s.is_running = sw_event_create(true, false);
+    if (s.over == WSA_INVALID_EVENT || s.is_running == WSA_INVALID_EVENT ||
+        !ws2_os_start_thread(run, &s, stack_bytes)) {
+        (void)sw_event_close(s.over);
+        (void)sw_event_close(s.is_running);
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        return NULL;
+    }
+    (void)sw_event_wait(s.is_running, SW_FOREVER);
+    (void)sw_event_close(s.is_running);
+    if (id != NULL)
+        *id = s.id;
+    return s.over;
+}
+
+/* --- calls queued to threads --- */
+
+WSATHREADID *ws2_this_thread(void)
+{
+    WSATHREADID *id = ws2_os_kept_thread();
+
+    if (id != NULL)
+        return id;
+    id = malloc(sizeof(*id));
+    if (id == NULL || sw_thread_open(id) != 0) {
+        free(id);
+        return NULL;
+    }
+    if (ws2_os_keep_thread(id))
+        return id;
+    (void)sw_thread_close(id);
+    free(id);
+    return NULL;
+}
+
+HANDLE WINAPI GetCurrentThread(void)
+{
+    return THIS_THREAD;
+}
+
+DWORD WINAPI QueueUserAPC(PAPCFUNC fn, HANDLE thread, ULONG_PTR data)
+{
+    const WSATHREADID *id = thread == THIS_THREAD ? ws2_this_thread() : NULL;
+
+    if (id != NULL && sw_thread_queue(id, fn, data) == 0)
+        return 1;
+    SetLastError(thread == THIS_THREAD ? ERROR_NOT_ENOUGH_MEMORY : ERROR_INVALID_HANDLE);
+    return 0;
+}

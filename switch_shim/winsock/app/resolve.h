@@ -1,0 +1,25 @@
+/* resolve.h - the functions of winsock2.h and ws2tcpip.h that are over the C library's of nearly the same name.
+ * Layer:   switch_shim/winsock/app, private. resolve_posix.c sees the C library's headers, everybody else the application's;
+ *          both see this one, so that the two agree.
+ * Source:  their pages; RFC 3493. */
+#ifndef WS2_RESOLVE_H
+#define WS2_RESOLVE_H
+
+#include "ws2/addrinfo.h"
+
+#ifndef SW_API
+#define SW_API __attribute__((visibility("default")))
+#endif
+
+SW_API ULONG WSAAPI ws2_inet_addr(const char *text);
+SW_API char *WSAAPI ws2_inet_ntoa(WSD_IN_ADDR address);
+SW_API INT WSAAPI ws2_inet_pton(INT af, LPCSTR text, PVOID out);
+SW_API LPCSTR WSAAPI ws2_inet_ntop(INT af, const void *address, char *text, size_t bytes);
+SW_API INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_addrinfo *hints,
+                                  struct ws2_addrinfo **out);
+SW_API void WSAAPI ws2_freeaddrinfo(struct ws2_addrinfo *list);
+SW_API INT WSAAPI ws2_getnameinfo(const WSD_SOCKADDR *address, int bytes, char *host, DWORD host_bytes,
+                                  char *service, DWORD service_bytes, INT flags);
+SW_API const char *WSAAPI ws2_gai_strerror(int code);
+
+#endif

@@ -1,0 +1,130 @@
+/* windows.h - as much of it as Winsock programs need: basic types and macros, errors, events, waits, threads, completion ports.
+ * Layer:   switch_shim/winsock: what an application sees on Linux. On Windows the system's own header is used, never this one.
+ * Threads: any thread may call anything.
+ * Errors:  FALSE or NULL, and GetLastError(), which is WSAGetLastError(), as on Windows.
+ * Wide:    WCHAR has 16 bits here and wchar_t 32, so L"text" is no LPCWSTR. Only functions without names in them are given in wide form.
+ * Source:  the Win32 pages of the functions; what differs is said here and in README.md. */
+#ifndef WS2_WINDOWS_H
+#define WS2_WINDOWS_H
+
+#ifdef _WIN32
+#error "on Windows the system's own <windows.h> is meant"
+#endif
+
+#include "wsd/ws2_types.h"
+
+#ifndef SW_API
+#define SW_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- types and macros --- */
+#define VOID void
+typedef CHAR *PCHAR;
+typedef ULONG *PULONG;
+typedef ULONG_PTR *PULONG_PTR;
+typedef BOOL *PBOOL;
+typedef BOOL *LPBOOL;
+typedef HANDLE *PHANDLE;
+typedef uint64_t DWORD64;
+typedef void *HMODULE;
+typedef void *LPSECURITY_ATTRIBUTES; /* ignored: pass NULL */
+
+#define MAKEWORD(low, high) ((WORD)(((BYTE)(low)) | ((WORD)((BYTE)(high))) << 8))
+#define MAKELONG(low, high) ((LONG)(((WORD)(low)) | ((DWORD)((WORD)(high))) << 16))
+#define LOWORD(l)           ((WORD)((DWORD_PTR)(l)&0xFFFFu))
+#define HIWORD(l)           ((WORD)((DWORD_PTR)(l) >> 16 & 0xFFFFu))
+#define LOBYTE(w)           ((BYTE)((DWORD_PTR)(w)&0xFFu))
+#define HIBYTE(w)           ((BYTE)((DWORD_PTR)(w) >> 8 & 0xFFu))
+
+#define ERROR_NOT_ENOUGH_QUOTA     1816
+#define ERROR_NO_SYSTEM_RESOURCES  1450
+#define ERROR_ABANDONED_WAIT_0     735
+#define ERROR_NOACCESS             998
+#define ERROR_PIPE_NOT_CONNECTED   233
+#define ERROR_CALL_NOT_IMPLEMENTED 120
+#define ERROR_DUP_NAME             52
+#define ERROR_ALREADY_EXISTS       183
+#define ERROR_FILE_NOT_FOUND       2
+#define ERROR_PATH_NOT_FOUND       3
+#define ERROR_CONNECTION_UNAVAIL   1201
+
+/* OVERLAPPED.Internal, as far as programs look at it */
+#define STATUS_SUCCESS   ((LONG)0)
+#define STATUS_PENDING   ((LONG)0x103)
+#define STATUS_CANCELLED ((LONG)0xC0000120u)
+/* A function looks, in the order that makes the result valid: Windows' macro relies on a volatile of its compiler. */
+#define HasOverlappedIoCompleted(ov) ws2_is_completed(ov)
+SW_API BOOL WINAPI ws2_is_completed(const OVERLAPPED *ov);
+
+/* --- errors, time, process --- */
+SW_API DWORD WINAPI GetLastError(void);
+SW_API void WINAPI SetLastError(DWORD code);
+SW_API void WINAPI Sleep(DWORD ms);
+/* WAIT_IO_COMPLETION: calls queued to this thread (completion routines, QueueUserAPC) have run; 0: the time is over. */
+SW_API DWORD WINAPI SleepEx(DWORD ms, BOOL alertable);
+SW_API DWORD WINAPI GetTickCount(void);
+SW_API ULONGLONG WINAPI GetTickCount64(void);
+SW_API DWORD WINAPI GetCurrentProcessId(void);
+SW_API DWORD WINAPI GetCurrentThreadId(void);
+
+/* --- handles: of events, threads, completion ports, files. A socket is closed with closesocket() --- */
+SW_API BOOL WINAPI CloseHandle(HANDLE object);
+
+/* --- events. `name` has to be NULL (ERROR_CALL_NOT_IMPLEMENTED): no event is shared between processes --- */
+SW_API HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES security, BOOL manual_reset, BOOL initial_state,
+                                  LPCSTR name);
+SW_API HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES security, BOOL manual_reset, BOOL initial_state,
+                                  LPCWSTR name);
+#define CreateEvent CreateEventA
+SW_API BOOL WINAPI SetEvent(HANDLE event);
+SW_API BOOL WINAPI ResetEvent(HANDLE event);
+
+/* --- waiting for events and threads --- */
+SW_API DWORD WINAPI WaitForSingleObject(HANDLE object, DWORD ms);
+SW_API DWORD WINAPI WaitForSingleObjectEx(HANDLE object, DWORD ms, BOOL alertable);
+SW_API DWORD WINAPI WaitForMultipleObjects(DWORD count, const HANDLE *objects, BOOL all, DWORD ms);
+SW_API DWORD WINAPI WaitForMultipleObjectsEx(DWORD count, const HANDLE *objects, BOOL all, DWORD ms,
+                                             BOOL alertable);
+
+/* --- threads --- */
+typedef DWORD(WINAPI *LPTHREAD_START_ROUTINE)(LPVOID parameter);
+/* The handle is signalled when the thread has ended. `flags` has to be 0; exit codes are not kept. */
+SW_API HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes,
+                                  LPTHREAD_START_ROUTINE start, LPVOID parameter, DWORD flags, LPDWORD id);
+typedef void(CALLBACK *PAPCFUNC)(ULONG_PTR data);
+/* `thread`: GetCurrentThread() only, which is how a thread arranges for its own next alertable wait. */
+SW_API DWORD WINAPI QueueUserAPC(PAPCFUNC fn, HANDLE thread, ULONG_PTR data);
+SW_API HANDLE WINAPI GetCurrentThread(void);
+
+/* --- overlapped operations and completion ports --- */
+typedef struct OVERLAPPED_ENTRY {
+    ULONG_PTR lpCompletionKey;
+    LPOVERLAPPED lpOverlapped;
+    ULONG_PTR Internal;
+    DWORD dwNumberOfBytesTransferred;
+} OVERLAPPED_ENTRY, *LPOVERLAPPED_ENTRY;
+
+#define FILE_SKIP_COMPLETION_PORT_ON_SUCCESS 1
+#define FILE_SKIP_SET_EVENT_ON_HANDLE        2 /* accepted; no event belongs to a socket handle here anyway */
+
+/* `file` is a socket, or INVALID_HANDLE_VALUE for a new port alone. */
+SW_API HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads);
+SW_API BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED *ov,
+                                             DWORD ms);
+/* alertable: calls queued to this thread before run at once (FALSE, WAIT_IO_COMPLETION); those queued during the wait run later. */
+SW_API BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count,
+                                               PULONG removed, DWORD ms, BOOL alertable);
+SW_API BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED ov);
+SW_API BOOL WINAPI SetFileCompletionNotificationModes(HANDLE file, UCHAR flags);
+/* On a socket; codes are Win32's, those of WSAGetOverlappedResult() Winsock's. */
+SW_API BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD bytes, BOOL wait);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,109 @@
+/* wt_main.c - one lane, one group or all.
+ * usage: winsock --lane wine|tcp|san [--address OWN_ADDRESS] [--silent ADDRESS_THAT_ANSWERS_NOBODY] [--group NAME]
+ * The lane's surroundings (WSD_SWITCH, WSD_PROVIDER, ...) come from the environment. Each test runs between WSAStartup and WSACleanup.
+ * Exit status: 0; 1: tests failed; 2: usage. */
+#include "wt.h"
+
+struct wt_env wt_env;
+
+static const struct wt_group *const groups[] = {
+    &wt_group_startup,    &wt_group_creation,   &wt_group_names,    &wt_group_accepting,
+    &wt_group_connecting, &wt_group_connect_ex, &wt_group_accept_ex};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static unsigned passed, excepted, failed;
+
+/* A test that hangs ends the program: somebody looks at the clock. */
+#define WATCHDOG_MS 100000u
+static DWORD WINAPI watchdog(LPVOID is_over)
+{
+    if (WaitForSingleObject(is_over, WATCHDOG_MS) != WAIT_TIMEOUT)
+        return 0;
+    fprintf(stderr, "\nthe watchdog struck: a test hangs\n");
+    abort();
+}
+
+static int begin(void **state)
+{
+    WSADATA data;
+
+    (void)state;
+    return WSAStartup(MAKEWORD(2, 2), &data);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    wt_drop_all();
+    return WSACleanup();
+}
+
+static void run_line(const struct wt_line *line)
+{
+    const struct CMUnitTest test = {line->name, line->run, begin, end, NULL};
+
+    if ((line->excepted_lanes & wt_env.lane) != 0) {
+        printf("[ EXCEPTED ] %s: %s\n", line->name, line->reason);
+        excepted++;
+        return;
+    }
+    if (_cmocka_run_group_tests(line->name, &test, 1, NULL, NULL) == 0)
+        passed++;
+    else
+        failed++;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: winsock --lane wine|tcp|san [--address A] [--silent A] [--group G]\n");
+    return 2;
+}
+
+static unsigned lane_of(const char *name)
+{
+    return strcmp(name, "wine") == 0  ? WT_WINE
+           : strcmp(name, "tcp") == 0 ? WT_TCP
+           : strcmp(name, "san") == 0 ? WT_SAN
+                                      : 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *address = "127.0.0.1", *group = NULL, *lane = "";
+    HANDLE is_over, guard;
+
+    for (int i = 1; i < argc; i += 2) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+
+        if (strcmp(argv[i], "--lane") == 0)
+            lane = value;
+        else if (strcmp(argv[i], "--address") == 0)
+            address = value;
+        else if (strcmp(argv[i], "--silent") == 0)
+            wt_env.silent = inet_addr(value);
+        else if (strcmp(argv[i], "--group") == 0)
+            group = value;
+        else
+            return usage();
+    }
+    wt_env.lane = lane_of(lane);
+    wt_env.here.sin_family = AF_INET;
+    wt_env.here.sin_addr.s_addr = inet_addr(address);
+    wt_env.wait_ms = 20000;
+    wt_env.program = argv[0];
+    if (wt_env.lane == 0 || wt_env.here.sin_addr.s_addr == INADDR_NONE)
+        return usage();
+    setvbuf(stdout, NULL, _IOLBF, 1024);
+    is_over = CreateEventA(NULL, TRUE, FALSE, NULL);
+    guard = CreateThread(NULL, 0, watchdog, is_over, 0, NULL);
+    for (unsigned g = 0; g < GROUPS; g++)
+        for (unsigned i = 0; (group == NULL || strcmp(group, groups[g]->name) == 0) && i < groups[g]->count;
+             i++)
+            run_line(&groups[g]->lines[i]);
+    SetEvent(is_over);
+    WaitForSingleObject(guard, INFINITE);
+    CloseHandle(guard);
+    CloseHandle(is_over);
+    printf("lane %s: %u passed, %u excepted, %u failed\n", lane, passed, excepted, failed);
+    return passed + excepted == 0 ? usage() : failed == 0 ? 0 : 1;
+}

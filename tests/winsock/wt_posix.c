@@ -1,0 +1,12 @@
+/* wt_posix.c - wt.h on Linux: our own Winsock says who carries a connection. */
+#include "wt.h"
+
+int sw_carried_by(SOCKET handle, char *name, size_t bytes); /* of sw/switch.h, exported by libws2 */
+
+void wt_check_carried(SOCKET s)
+{
+    char name[16] = "";
+
+    assert_int_equal(sw_carried_by(s, name, sizeof(name)), 0);
+    assert_string_equal(name, wt_env.lane == WT_SAN ? "san" : "tcp");
+}
