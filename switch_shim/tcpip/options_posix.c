@@ -204,6 +204,14 @@ static int in_winsock(const struct row *r, int number)
     return number;
 }
 
+static bool is_stream(int s)
+{
+    int type = 0;
+    socklen_t n = sizeof type;
+
+    return getsockopt(s, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
 int tcp_os_get_option(pal_socket s, int level, int name, char *value, int *bytes)
 {
     const struct row *r = find(level, name);
@@ -214,6 +222,8 @@ int tcp_os_get_option(pal_socket s, int level, int name, char *value, int *bytes
         return WSAENOPROTOOPT;
     if (value == NULL || *bytes < 1)
         return WSAEFAULT;
+    if ((r->rule & MULTICAST) != 0 && is_stream(s))
+        return WSAEINVAL; /* B197 */
     if (getsockopt(s, r->system_level, r->system_name, &number, &n) != 0)
         return tcp_posix_error(errno);
     number = in_winsock(r, number);

@@ -122,9 +122,12 @@ void wt_join(HANDLE thread);
 
 /* --- the system --- */
 
-void wt_check_carried(SOCKET s); /* by the side that the lane asks for */
+void wt_check_carried(SOCKET s);  /* by the side that the lane asks for */
+HANDLE wt_file(const char *text); /* a file with that in it, which goes with its handle; for CloseHandle() */
 
 extern const struct wt_group wt_group_startup, wt_group_creation, wt_group_names, wt_group_accepting,
-    wt_group_connecting, wt_group_connect_ex, wt_group_accept_ex;
+    wt_group_connecting, wt_group_connect_ex, wt_group_accept_ex, wt_group_data, wt_group_overlapped,
+    wt_group_ports, wt_group_closing, wt_group_events, wt_group_selecting, wt_group_options, wt_group_sharing,
+    wt_group_text;
 
 #endif

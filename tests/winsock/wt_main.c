@@ -7,8 +7,10 @@
 struct wt_env wt_env;
 
 static const struct wt_group *const groups[] = {
-    &wt_group_startup,    &wt_group_creation,   &wt_group_names,    &wt_group_accepting,
-    &wt_group_connecting, &wt_group_connect_ex, &wt_group_accept_ex};
+    &wt_group_startup,    &wt_group_creation,   &wt_group_names,     &wt_group_accepting,
+    &wt_group_connecting, &wt_group_connect_ex, &wt_group_accept_ex, &wt_group_data,
+    &wt_group_overlapped, &wt_group_ports,      &wt_group_closing,   &wt_group_events,
+    &wt_group_selecting,  &wt_group_options,    &wt_group_sharing,   &wt_group_text};
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 static unsigned passed, excepted, failed;

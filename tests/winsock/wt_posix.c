@@ -10,3 +10,15 @@ void wt_check_carried(SOCKET s)
     assert_int_equal(sw_carried_by(s, name, sizeof(name)), 0);
     assert_string_equal(name, wt_env.lane == WT_SAN ? "san" : "tcp");
 }
+
+HANDLE wt_file(const char *text)
+{
+    char name[] = "/tmp/winsock-XXXXXX";
+    int fd = mkstemp(name);
+
+    assert_true(fd > 0);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return (HANDLE)(intptr_t)fd; /* mswsock.h says so */
+}

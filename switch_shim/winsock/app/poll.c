@@ -65,6 +65,14 @@ static int run_select(struct sets *all, const WSD_TIMEVAL *timeout)
                : 0;
 }
 
+/* Not ws2_handle_is_open(): a socket that is being closed keeps its handle until its operations have ended. */
+static bool is_socket(SOCKET s)
+{
+    int type, bytes = sizeof(type);
+
+    return getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &bytes) == 0;
+}
+
 /* Readable. The questions cost calls, so they are asked only then. */
 static SHORT why_readable(SOCKET s)
 {
@@ -113,7 +121,7 @@ static bool fill(struct sets *all, const WSAPOLLFD *fds, ULONG count, bool wants
     for (int i = 0; i < SETS; i++)
         set_at(all, i)->fd_count = 0;
     for (ULONG i = 0; i < count; i++) {
-        if (!ws2_handle_is_open(fds[i].fd)) {
+        if (!is_socket(fds[i].fd)) {
             are_open = false;
             continue;
         }
@@ -126,19 +134,20 @@ static bool fill(struct sets *all, const WSAPOLLFD *fds, ULONG count, bool wants
     return are_open;
 }
 
-/* Look at all without waiting; how many have something to tell. */
+/* Look at all without waiting; how many have something to tell. *error: 0 or the code. */
 static int look(struct sets *all, LPWSAPOLLFD fds, ULONG count, int *error)
 {
     static const WSD_TIMEVAL at_once = {0, 0};
     int total = 0;
 
-    do
+    do { /* again when one was closed in between */
         (void)fill(all, fds, count, true);
-    while (set_at(all, READ)->fd_count > 0 && (*error = run_select(all, &at_once)) == WSAENOTSOCK);
+        *error = set_at(all, READ)->fd_count > 0 ? run_select(all, &at_once) : 0;
+    } while (*error == WSAENOTSOCK);
     if (*error != 0)
         return 0;
     for (ULONG i = 0; i < count; i++) {
-        fds[i].revents = ws2_handle_is_open(fds[i].fd) ? classify(all, &fds[i]) : POLLNVAL;
+        fds[i].revents = is_socket(fds[i].fd) ? classify(all, &fds[i]) : POLLNVAL;
         total += fds[i].revents != 0 ? 1 : 0;
     }
     return total;

@@ -134,3 +134,18 @@ BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD bytes, BOO
         SetLastError((DWORD)code);
     return code == 0;
 }
+
+/* --- calling off --- */
+
+BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED ov)
+{
+    (void)file;
+    (void)ov;
+    SetLastError(ERROR_NOT_SUPPORTED);
+    return FALSE;
+}
+
+BOOL WINAPI CancelIo(HANDLE file)
+{
+    return CancelIoEx(file, NULL);
+}

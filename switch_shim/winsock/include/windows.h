@@ -119,6 +119,9 @@ SW_API BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_
 SW_API BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count,
                                                PULONG removed, DWORD ms, BOOL alertable);
 SW_API BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED ov);
+/* Not there yet: FALSE, ERROR_NOT_SUPPORTED (README.md). */
+SW_API BOOL WINAPI CancelIo(HANDLE file);
+SW_API BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED ov);
 SW_API BOOL WINAPI SetFileCompletionNotificationModes(HANDLE file, UCHAR flags);
 /* On a socket; codes are Win32's, those of WSAGetOverlappedResult() Winsock's. */
 SW_API BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD bytes, BOOL wait);

@@ -1,0 +1,198 @@
+/* data.c - sending and receiving: B090 to B105. */
+#include "wt.h"
+
+static void b090_no_data_without_a_connection(void **state)
+{
+    SOCKET s = wt_socket();
+    char byte = 0;
+
+    (void)state;
+    REFUSED(send(s, &byte, 1, 0), WSAENOTCONN);
+    REFUSED(send(s, NULL, 0, 0), WSAENOTCONN);
+    REFUSED(recv(s, &byte, 1, 0), WSAENOTCONN);
+}
+
+static void b091_nothing_can_be_sent(void **state)
+{
+    (void)state;
+    assert_int_equal(OK(send(wt_pair().client, NULL, 0, 0)), 0);
+}
+
+static void b093_buffers_fill_in_their_order(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char first[4], second[10];
+    WSABUF buffers[2] = {{sizeof(first), first}, {sizeof(second), second}};
+    DWORD got = 0, flags = 0;
+
+    (void)state;
+    wt_send(pair.client, "1234567");
+    wt_until_readable(pair.server);
+    OK(WSARecv(pair.server, buffers, 2, &got, &flags, NULL, NULL));
+    assert_int_equal(got, 7);
+    assert_memory_equal(first, "1234", 4);
+    assert_memory_equal(second, "567", 3);
+}
+
+static void b094_peeking_leaves_the_data(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char seen[3];
+
+    (void)state;
+    wt_send(pair.client, "abcdef");
+    wt_until_readable(pair.server);
+    assert_int_equal(OK(recv(pair.server, seen, 3, MSG_PEEK)), 3);
+    assert_memory_equal(seen, "abc", 3);
+    assert_int_equal(OK(recv(pair.server, seen, 3, 0)), 3);
+    assert_memory_equal(seen, "abc", 3);
+    assert_int_equal(OK(recv(pair.server, seen, 3, 0)), 3);
+    assert_memory_equal(seen, "def", 3);
+}
+
+static unsigned calls;
+static void CALLBACK count_call(ULONG_PTR by)
+{
+    calls += (unsigned)by;
+}
+
+static void b096_a_receive_with_data_ready_runs_no_queued_call(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char byte;
+    WSABUF buffer = {1, &byte};
+    DWORD got = 0, flags = 0;
+
+    (void)state;
+    wt_send(pair.client, "x");
+    wt_until_readable(pair.server);
+    calls = 0;
+    assert_int_not_equal(QueueUserAPC(count_call, GetCurrentThread(), 1), 0);
+    OK(WSARecv(pair.server, &buffer, 1, &got, &flags, NULL, NULL));
+    assert_int_equal(calls, 0);
+    assert_int_equal(SleepEx(0, TRUE), WAIT_IO_COMPLETION);
+    assert_int_equal(calls, 1);
+}
+
+static DWORD WINAPI send_soon(LPVOID socket_at)
+{
+    Sleep(200);
+    return send(*(SOCKET *)socket_at, "late", 4, 0) == 4 ? 0 : 1;
+}
+
+static void b097_a_blocked_receive_runs_queued_calls(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char data[4];
+    HANDLE sender;
+
+    (void)state;
+    calls = 0;
+    assert_int_not_equal(QueueUserAPC(count_call, GetCurrentThread(), 1), 0);
+    sender = wt_thread(send_soon, &pair.client);
+    assert_int_equal(OK(recv(pair.server, data, 4, 0)), 4);
+    assert_int_equal(calls, 1);
+    wt_join(sender);
+}
+
+static void b099_a_receive_wants_buffers(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char byte;
+    WSABUF buffer = {1, &byte};
+    DWORD got = 0, flags = 0;
+
+    (void)state;
+    REFUSED(WSARecv(pair.server, NULL, 0, &got, &flags, NULL, NULL), WSAEINVAL);
+    REFUSED(WSARecv(pair.server, &buffer, 0, &got, &flags, NULL, NULL), WSAEINVAL);
+}
+
+static void b100_a_receive_of_length_0_waits_for_data(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    WSABUF empty = {0, NULL};
+    WSAOVERLAPPED ov;
+    DWORD got = 1, flags = 0;
+
+    (void)state;
+    memset(&ov, 0, sizeof(ov));
+    assert_int_equal(wt_receive_later(pair.server, &empty, &ov), WSA_IO_PENDING);
+    FALSE_OF(WSAGetOverlappedResult(pair.server, &ov, &got, FALSE, &flags), WSA_IO_INCOMPLETE);
+    wt_send(pair.client, "data");
+    assert_int_equal(wt_finish(pair.server, &ov), 0);
+    memset(&ov, 0, sizeof(ov));
+    assert_int_equal(wt_receive_later(pair.server, &empty, &ov), 0);
+    assert_int_equal(wt_finish(pair.server, &ov), 0);
+    wt_receive(pair.server, "data");
+}
+
+#define MUCH (1024 * 1024)
+static char much[MUCH];
+
+static DWORD WINAPI drain_slowly(LPVOID socket_at)
+{
+    static char room[65536];
+    int total = 0, n = 1;
+
+    while (total < MUCH && n > 0) {
+        n = recv(*(SOCKET *)socket_at, room, sizeof(room), 0);
+        total += n > 0 ? n : 0;
+        Sleep(1);
+    }
+    return total == MUCH ? 0 : 1;
+}
+
+static void b102_a_blocking_send_is_whole(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    HANDLE drain = wt_thread(drain_slowly, &pair.server);
+
+    (void)state;
+    assert_int_equal(OK(send(pair.client, much, MUCH, 0)), MUCH);
+    wt_join(drain);
+}
+
+static void b104_a_nonblocking_send_is_whole_or_none(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    int result;
+
+    (void)state;
+    wt_nonblocking(pair.client, true);
+    for (unsigned i = 0; i < 10000; i++) {
+        result = send(pair.client, much, 10000, 0);
+        if (result == SOCKET_ERROR)
+            break;
+        assert_int_equal(result, 10000);
+    }
+    REFUSED(result, WSAEWOULDBLOCK);
+}
+
+static void b105_the_time_to_receive(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    char byte;
+    WSABUF buffer = {1, &byte};
+    DWORD got = 0xDEAD, flags = 0;
+
+    (void)state;
+    OK(wt_set(pair.server, SOL_SOCKET, SO_RCVTIMEO, 100));
+    REFUSED(recv(pair.server, &byte, 1, 0), WSAETIMEDOUT);
+    REFUSED(WSARecv(pair.server, &buffer, 1, &got, &flags, NULL, NULL), WSAETIMEDOUT);
+    assert_int_equal(got, 0xDEAD);
+}
+
+static const struct wt_line lines[] = {
+    WT_EXCEPT(b090_no_data_without_a_connection, WT_WINE, "Wine's host reports a reset"),
+    WT(b091_nothing_can_be_sent),
+    WT(b093_buffers_fill_in_their_order),
+    WT(b094_peeking_leaves_the_data),
+    WT(b096_a_receive_with_data_ready_runs_no_queued_call),
+    WT_EXCEPT(b097_a_blocked_receive_runs_queued_calls, WT_OURS, "queued calls run in alertable waits only"),
+    WT_EXCEPT(b099_a_receive_wants_buffers, WT_WINE, "Wine waits for data"),
+    WT(b100_a_receive_of_length_0_waits_for_data),
+    WT(b102_a_blocking_send_is_whole),
+    WT_EXCEPT(b104_a_nonblocking_send_is_whole_or_none, WT_WINE, "Wine's host takes a part"),
+    WT(b105_the_time_to_receive),
+};
+WT_GROUP(data, lines);
