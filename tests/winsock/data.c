@@ -1,4 +1,4 @@
-/* data.c - sending and receiving: B090 to B105. */
+/* data.c - sending and receiving: B090 to B107. */
 #include "wt.h"
 
 static void b090_no_data_without_a_connection(void **state)
@@ -182,6 +182,40 @@ static void b105_the_time_to_receive(void **state)
     assert_int_equal(got, 0xDEAD);
 }
 
+static void read_file(SOCKET s, const char *text)
+{
+    char room[16];
+    DWORD bytes = (DWORD)strlen(text), got = 0;
+
+    TRUE_OF(ReadFile((HANDLE)s, room, bytes, &got, NULL));
+    assert_int_equal(got, bytes);
+    assert_memory_equal(room, text, bytes);
+}
+
+static void b107_a_socket_as_a_file(void **state)
+{
+    SOCKADDR_IN name;
+    SOCKET listener = wt_listener(&name), server;
+    SOCKET client = wt_keep(WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, 0));
+    DWORD written = 0;
+    HANDLE sender;
+
+    (void)state;
+    OK(wt_connect(client, &name));
+    server = wt_accept_one(listener);
+    wt_send(server, "abcdef");
+    wt_until_readable(client);
+    read_file(client, "abc");
+    read_file(client, "def");
+    TRUE_OF(WriteFile((HANDLE)client, "xyz", 3, &written, NULL));
+    assert_int_equal(written, 3);
+    wt_receive(server, "xyz");
+    wt_nonblocking(client, true);
+    sender = wt_thread(send_soon, &server);
+    read_file(client, "late");
+    wt_join(sender);
+}
+
 static const struct wt_line lines[] = {
     WT_EXCEPT(b090_no_data_without_a_connection, WT_WINE, "Wine's host reports a reset"),
     WT(b091_nothing_can_be_sent),
@@ -194,5 +228,6 @@ static const struct wt_line lines[] = {
     WT(b102_a_blocking_send_is_whole),
     WT_EXCEPT(b104_a_nonblocking_send_is_whole_or_none, WT_WINE, "Wine's host takes a part"),
     WT(b105_the_time_to_receive),
+    WT(b107_a_socket_as_a_file),
 };
 WT_GROUP(data, lines);

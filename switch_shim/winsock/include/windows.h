@@ -119,6 +119,9 @@ SW_API BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_
 SW_API BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count,
                                                PULONG removed, DWORD ms, BOOL alertable);
 SW_API BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED ov);
+/* On sockets only. */
+SW_API BOOL WINAPI ReadFile(HANDLE file, LPVOID data, DWORD bytes, LPDWORD got, LPOVERLAPPED ov);
+SW_API BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, LPOVERLAPPED ov);
 /* Not there yet: FALSE, ERROR_NOT_SUPPORTED (README.md). */
 SW_API BOOL WINAPI CancelIo(HANDLE file);
 SW_API BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED ov);
