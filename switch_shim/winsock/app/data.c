@@ -2,6 +2,18 @@
  * the event is reset, the thread is named for a completion routine, and the packet that may not come waits (ws2.h). */
 #include "app/app.h"
 
+/* Nothing, as an array and as memory: C has no copying of 0 bytes from NULL, and the layers below copy what they are given. */
+static char no_byte;
+static WSABUF no_buffers = {0, &no_byte};
+static LPWSABUF array_of(LPWSABUF buffers, DWORD count)
+{
+    return count == 0 ? &no_buffers : buffers;
+}
+static char *memory_of(const char *data)
+{
+    return data != NULL ? (char *)(uintptr_t)data : &no_byte;
+}
+
 /* An operation begins: its event is not signalled any more, as the I/O manager of Windows has it. With a completion routine hEvent is
  * the program's own (contract 10.3). False: no memory for a routine. */
 static bool begin(struct ws2_submission *sub, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
@@ -37,7 +49,7 @@ int WSAAPI WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD 
 
     if (down == NULL || !begin(&sub, ov, routine, &thread))
         return SOCKET_ERROR;
-    result = down->lpWSPSend(s, buffers, count, sent, flags, ov, routine, thread, &code);
+    result = down->lpWSPSend(s, array_of(buffers, count), count, sent, flags, ov, routine, thread, &code);
     return end(&sub, result, code);
 }
 
@@ -53,7 +65,8 @@ int WSAAPI WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWOR
 
     if (down == NULL || !begin(&sub, ov, routine, &thread))
         return SOCKET_ERROR;
-    result = down->lpWSPSendTo(s, buffers, count, sent, flags, to, to_bytes, ov, routine, thread, &code);
+    result = down->lpWSPSendTo(s, array_of(buffers, count), count, sent, flags, to, to_bytes, ov, routine,
+                               thread, &code);
     return end(&sub, result, code);
 }
 
@@ -99,7 +112,7 @@ static bool is_wild(const void *data, int bytes)
 int WSAAPI send(SOCKET s, const char *data, int bytes, int flags)
 {
     const WSPPROC_TABLE *down = ws2_down();
-    WSABUF buffer = {(ULONG)bytes, (char *)(uintptr_t)data};
+    WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD sent = 0;
     INT code = 0;
 
@@ -115,7 +128,7 @@ int WSAAPI send(SOCKET s, const char *data, int bytes, int flags)
 int WSAAPI sendto(SOCKET s, const char *data, int bytes, int flags, const struct sockaddr *to, int to_bytes)
 {
     const WSPPROC_TABLE *down = ws2_down();
-    WSABUF buffer = {(ULONG)bytes, (char *)(uintptr_t)data};
+    WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD sent = 0;
     INT code = 0;
 
@@ -132,7 +145,7 @@ int WSAAPI sendto(SOCKET s, const char *data, int bytes, int flags, const struct
 int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
 {
     const WSPPROC_TABLE *down = ws2_down();
-    WSABUF buffer = {(ULONG)bytes, data};
+    WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD got = 0, in_and_out = (DWORD)flags;
     INT code = 0;
 
@@ -148,7 +161,7 @@ int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
 int WSAAPI recvfrom(SOCKET s, char *data, int bytes, int flags, struct sockaddr *from, int *from_bytes)
 {
     const WSPPROC_TABLE *down = ws2_down();
-    WSABUF buffer = {(ULONG)bytes, data};
+    WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD got = 0, in_and_out = (DWORD)flags;
     INT code = 0;
 

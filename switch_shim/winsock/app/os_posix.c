@@ -79,9 +79,10 @@ bool ws2_os_start_thread(void (*fn)(void *context), void *context, size_t stack_
 
 #define FILES_MAX 0x10000u /* no other handle is as small (sw_handle.c) */
 
+/* NULL is no handle, so descriptor 0 cannot be one. */
 bool ws2_os_is_file(HANDLE h)
 {
-    return (uintptr_t)h < FILES_MAX && fcntl((int)(intptr_t)h, F_GETFD) >= 0;
+    return h != NULL && (uintptr_t)h < FILES_MAX && fcntl((int)(intptr_t)h, F_GETFD) >= 0;
 }
 
 bool ws2_os_close_file(HANDLE h)
