@@ -303,13 +303,16 @@ void sp_expect_events(SOCKET s, WSAEVENT e, LONG wanted, WSANETWORKEVENTS *out)
         *out = all;
 }
 
+/* Nothing is recorded, and the event object is at rest. It is set after the record was made, without a lock, so one that was fetched
+ * in between leaves it set once with nothing behind it, as on Windows: that is no event. */
 void sp_expect_no_event(SOCKET s, WSAEVENT e)
 {
     WSANETWORKEVENTS events = {.lNetworkEvents = 0};
 
-    if (sw_event_wait(e, 50) != WSAETIMEDOUT) {
+    for (unsigned looks = 0; looks < 2 && sw_event_wait(e, 50) != WSAETIMEDOUT; looks++) {
         sp_ok(sp_enum_events(s, e, &events));
-        sp_fail("the event is set, events %#x", (unsigned)events.lNetworkEvents);
+        if (events.lNetworkEvents != 0 || looks > 0)
+            sp_fail("the event is set, events %#x", (unsigned)events.lNetworkEvents);
     }
     sp_ok(sp_enum_events(s, e, &events));
     assert_int_equal(events.lNetworkEvents, 0);
