@@ -62,7 +62,7 @@ static void its_connections_end_with_an_error(void **state)
     struct sp_call call;
     struct sp_receiving blocked = {.got = 0};
     WSAOVERLAPPED in[4] = {{.Internal = 0}}, out = {.Internal = 0};
-    WSAEVENT event = sw_event_create(true, false);
+    WSAEVENT event;
     WSANETWORKEVENTS events;
     static char large[4 << 20];
     char data[4][100];
@@ -71,6 +71,7 @@ static void its_connections_end_with_an_error(void **state)
 
     (void)state;
     needs_levers();
+    event = sw_event_create(true, false);
     sp_pair_open(&pair);
     sp_pair_open(&told);
     sp_ok(sp_event_select(told.a, event, FD_CLOSE));
@@ -182,6 +183,48 @@ static void a_connect_under_way_falls_back(void **state)
     sp_ok(sp_close(client));
     sp_ok(sp_close(accepted));
     sp_ok(sp_close(listener));
+}
+
+/* The same by operations: AcceptEx gets the arrival over TCP/IP, ConnectEx falls back, FD_ACCEPT is told. */
+static void operations_under_way_fall_back(void **state)
+{
+    struct loop_config slow;
+    WSD_SOCKADDR_IN at, any = sp_env.here;
+    SOCKET listener, into, client, accepted;
+    WSAOVERLAPPED accepting = {.Internal = 0}, connecting = {.Internal = 0};
+    WSAEVENT event;
+    char room[2 * SP_ACCEPT_ROOM], text[] = "first bytes";
+
+    (void)state;
+    needs_levers();
+    into = sp_stream();
+    client = sp_stream();
+    event = sw_event_create(true, false);
+    slow = usual;
+    slow.connect_delay_ms = 60000;
+    loop->set_config(&slow);
+    listener = sp_listener(5, &at);
+    sp_fails(WSA_IO_PENDING, sp_accept_ex(listener, into, room, 0, &accepting));
+    sp_ok(sp_bind(client, &any));
+    sp_fails(WSA_IO_PENDING, sp_connect_ex(client, &at, text, sizeof(text), &connecting));
+    loop->set_device_present(false);
+    sp_ok(sp_finish(client, &connecting, NULL));
+    sp_ok(sp_finish(listener, &accepting, NULL));
+    sp_carried_name(client, "tcp");
+    sp_carried_name(into, "tcp");
+    sp_recv_all(into, room, sizeof(text));
+    assert_memory_equal(room, text, sizeof(text));
+    sp_ok(sp_close(client));
+    sp_ok(sp_close(into));
+    sp_ok(sp_event_select(listener, event, FD_ACCEPT));
+    client = sp_stream();
+    sp_ok(sp_connect(client, &at));
+    sp_expect_events(listener, event, FD_ACCEPT, NULL);
+    sp_ok(sp_accept(listener, &accepted));
+    sp_ok(sp_close(accepted));
+    sp_ok(sp_close(client));
+    sp_ok(sp_close(listener));
+    sp_ok(sw_event_close(event));
 }
 
 static void forced_it_is_an_error(void **state)
@@ -399,6 +442,7 @@ int sp_device(void)
         device_test(new_connections_go_over_tcp),
         device_test(who_waits_in_accept_gets_tcp_arrivals),
         device_test(a_connect_under_way_falls_back),
+        device_test(operations_under_way_fall_back),
         device_test(forced_it_is_an_error),
         device_test(it_comes_back),
         device_test(an_address_goes_and_comes_back),
