@@ -129,7 +129,7 @@ static const struct {
     NOT(WSPConnect, WSAEADDRINUSE, OTHER_WORD),
     MET(WSPConnect, WSAEINTR, "errors", BOTH),
     NOT(WSPConnect, WSAEINPROGRESS, NO_HOOK_RULE),
-    MET(WSPConnect, WSAEALREADY, "connecting", BOTH),
+    MET(WSPConnect, WSAEALREADY, "errors", BOTH),
     MET(WSPConnect, WSAEADDRNOTAVAIL, "connecting", BOTH),
     MET(WSPConnect, WSAEAFNOSUPPORT, "errors", BOTH),
     MET(WSPConnect, WSAECONNREFUSED, "connecting", BOTH),
