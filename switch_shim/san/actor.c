@@ -52,12 +52,13 @@ void san_release(struct san *c)
 static void close_below(struct san *c)
 {
     struct sw_companion *companion = c->companion;
+    const bool is_left = companion != NULL && c->is_moved && san_leave_behind(c);
 
-    if (c->is_moved && san_leave_behind(c))
-        companion = NULL;
     c->companion = NULL; /* from here on nobody calls down */
     san_service_link(c, false);
-    if (companion != NULL) {
+    if (companion == NULL)
+        return;
+    if (!is_left) {
         pal_mutex_unlock(&c->lock);
         (void)sw_close(companion); /* what the provider still has comes back, most of it now */
         pal_mutex_lock(&c->lock);
