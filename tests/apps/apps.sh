@@ -1,56 +1,90 @@
 #!/bin/bash
-# apps.sh SERVER CLIENT ADDRESS - an echo server and three clients at once, as processes of their own; all must end well.
-# Environment: RUN  what programs are started with (an emulator); WSD_SWITCH and so on are the programs' own.
+# apps.sh KIND SERVER CLIENT ADDRESS - a server and three clients at once, as processes of their own; all must end well.
+# KIND: echo_server, port_server, file_sender or chat_server.
+# Environment: RUN  what programs are started with (an emulator); RUN_CLIENT  the same for clients, where they are of another system;
+# WSD_SWITCH and so on are the programs' own.
 set -euo pipefail
 
-if (($# != 3)); then
-    echo "usage: $0 SERVER CLIENT ADDRESS" >&2
+if (($# != 4)); then
+    echo "usage: $0 KIND SERVER CLIENT ADDRESS" >&2
     exit 2
 fi
-server=$1 client=$2 address=$3
+kind=$1 server=$2 client=$3 address=$4
 read -ra run <<<"${RUN:-}"
+read -ra run_client <<<"${RUN_CLIENT-${RUN:-}}"
 clients=3
 work=$(mktemp -d)
 server_pid=
-# shellcheck disable=SC2317  # the trap calls it
+# shellcheck disable=SC2317 # called by the trap
 cleanup() {
     [[ -z $server_pid ]] || kill "$server_pid" 2>/dev/null || true
     rm -rf "$work"
 }
 trap cleanup EXIT
+cd "$work" # file names are relative: the two systems spell the others differently
 
-"${run[@]}" "$server" "$address" 0 $clients >"$work/server" 2>&1 &
-server_pid=$!
-port=
-for _ in {1..300}; do
-    port=$(sed -n 's/^listening on port \([0-9]*\).*/\1/p' "$work/server")
-    [[ -n $port ]] && break
-    kill -0 $server_pid 2>/dev/null || break
-    sleep 0.1
-done
-if [[ -z $port ]]; then
-    echo "FAIL: the server does not listen:" >&2
-    cat "$work/server" >&2
+fail() {
+    echo "FAIL: $*" >&2
+    tail -n 20 server.out client? >&2
     exit 1
-fi
+}
+
+# wait_for PATTERN TIMES - until the server has printed that so often, for half a minute at most.
+wait_for() {
+    for _ in {1..300}; do
+        (($(grep -c "$1" server.out) >= $2)) && return
+        kill -0 "$server_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    fail "the server does not say: $1"
+}
+
+# start_client NUMBER ARGUMENT... - its output is in clientNUMBER.
+start_client() {
+    "${run_client[@]}" "$client" "$address" "$port" "${@:2}" >"client$1" 2>&1 </dev/null &
+    pids+=($!)
+}
+
+head -c 1000000 /dev/urandom >file
+printf 'hello\nworld\n' >words
+: >nothing
+arguments=("$clients")
+[[ $kind != file_sender ]] || arguments=(file "$clients")
+"${run[@]}" "$server" "$address" 0 "${arguments[@]}" >server.out 2>&1 </dev/null &
+server_pid=$!
+wait_for '^listening on port' 1
+port=$(sed -n 's/^listening on port \([0-9]*\).*/\1/p' server.out)
+
 pids=()
 for ((i = 0; i < clients; i++)); do
-    "${run[@]}" "$client" "$address" "$port" 150 >"$work/client$i" 2>&1 &
-    pids+=($!)
+    case $kind in
+    file_sender) start_client $i copy$i ;;
+    chat_server)
+        # two that listen, then one that talks
+        if ((i < clients - 1)); then
+            start_client $i 2 nothing
+            wait_for '^joined' $((i + 1))
+        else
+            start_client $i 0 words # a file: an emulator may give its program no standard input
+        fi
+        ;;
+    *) start_client $i 150 ;;
+    esac
 done
-status=0
 for ((i = 0; i < clients; i++)); do
-    wait "${pids[i]}" || status=1
-    cat "$work/client$i"
-    grep -q '^150 messages, 2261625 bytes' "$work/client$i" || status=1
+    wait "${pids[i]}" || fail "client $i"
+    case $kind in
+    file_sender)
+        { echo "-- the file follows --" && cat file && echo "-- that was the file --"; } | cmp -s - copy$i ||
+            fail "client $i got another file"
+        ;;
+    chat_server)
+        ((i == clients - 1)) || [[ $(tr -d '\r' <client$i) == $'hello\nworld' ]] || fail "client $i heard something else"
+        ;;
+    *) grep -q '^150 messages, 2261625 bytes' client$i || fail "client $i" ;;
+    esac
 done
-if ((status != 0)); then
-    echo "FAIL: a client" >&2
-    cat "$work/server" >&2
-    exit 1
-fi
-wait $server_pid || status=1
+wait $server_pid || fail "the server"
 server_pid=
-cat "$work/server"
-grep -q '^served all' "$work/server" || status=1
-exit $status
+grep -q '^served all' server.out || fail "the server"
+echo "ok: $kind, $clients clients"

@@ -53,6 +53,10 @@ WSATHREADID *ws2_os_kept_thread(void); /* of this thread; NULL: none */
 bool ws2_os_start_thread(void (*fn)(void *context), void *context, size_t stack_bytes);
 bool ws2_os_is_file(HANDLE h); /* a file descriptor in the place of a HANDLE (mswsock.h) */
 bool ws2_os_close_file(HANDLE h);
+/* These two: 0, or the Win32 code. */
+int ws2_os_open_file(const char *name, DWORD access, DWORD disposition, HANDLE *out);
+int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write,
+                     DWORD *moved);             /* at the file's position, which moves on */
 int ws2_os_host_name(char *name, size_t bytes); /* 0 or the code */
 
 #endif

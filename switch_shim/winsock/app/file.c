@@ -1,4 +1,5 @@
-/* file.c - ReadFile and WriteFile on sockets: stream data for programs that treat a socket like a file (B107).
+/* file.c - ReadFile and WriteFile on sockets: stream data for programs that treat a socket like a file (B107); and files themselves, so
+ * that a program with TransmitFile has something to send. Overlapped operations on files are not there.
  * Without an OVERLAPPED they wait for the data even on a socket that does not block, as a handle of Windows that is opened for
  * synchronous use does; here on every socket, since the switch does not tell which kind it is. */
 #include "app/app.h"
@@ -21,14 +22,23 @@ static BOOL fail(int code)
     return FALSE;
 }
 
-static BOOL transfer(SOCKET s, WSABUF *buffer, LPDWORD moved, LPOVERLAPPED ov, bool to_write)
+static BOOL transfer(HANDLE file, WSABUF *buffer, LPDWORD moved, LPOVERLAPPED ov, bool to_write)
 {
+    SOCKET s = (SOCKET)(uintptr_t)file;
     DWORD bytes = 0, flags = 0;
 
     if (moved == NULL && ov == NULL)
         return fail(WSAEINVAL);
     if (buffer->buf == NULL && buffer->len > 0)
         return fail(WSAEFAULT);
+    if (ws2_os_is_file(file)) {
+        int code = moved == NULL || ov != NULL ? ERROR_INVALID_PARAMETER
+                                               : ws2_os_move_file(file, buffer, to_write, moved);
+
+        if (code != 0)
+            SetLastError((DWORD)code);
+        return code == 0;
+    }
     for (;;) {
         int result = to_write ? WSASend(s, buffer, 1, &bytes, 0, ov, NULL)
                               : WSARecv(s, buffer, 1, &bytes, &flags, ov, NULL);
@@ -47,12 +57,27 @@ BOOL WINAPI ReadFile(HANDLE file, LPVOID data, DWORD bytes, LPDWORD got, LPOVERL
 {
     WSABUF buffer = {bytes, data};
 
-    return transfer((SOCKET)(uintptr_t)file, &buffer, got, ov, false);
+    return transfer(file, &buffer, got, ov, false);
 }
 
 BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, LPOVERLAPPED ov)
 {
     WSABUF buffer = {bytes, (char *)(uintptr_t)data};
 
-    return transfer((SOCKET)(uintptr_t)file, &buffer, written, ov, true);
+    return transfer(file, &buffer, written, ov, true);
+}
+
+HANDLE WINAPI CreateFileA(LPCSTR name, DWORD access, DWORD sharing, LPSECURITY_ATTRIBUTES security,
+                          DWORD disposition, DWORD attributes, HANDLE like)
+{
+    HANDLE file = INVALID_HANDLE_VALUE;
+    int code = name == NULL || like != NULL ? ERROR_INVALID_PARAMETER
+                                            : ws2_os_open_file(name, access, disposition, &file);
+
+    (void)sharing;
+    (void)security;
+    (void)attributes;
+    if (code != 0)
+        SetLastError((DWORD)code);
+    return file;
 }

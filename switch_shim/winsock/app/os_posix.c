@@ -90,6 +90,57 @@ bool ws2_os_close_file(HANDLE h)
     return close((int)(intptr_t)h) == 0;
 }
 
+static int code_of(int error)
+{
+    switch (error) {
+    case ENOENT: return ERROR_FILE_NOT_FOUND;
+    case ENOTDIR: return ERROR_PATH_NOT_FOUND;
+    case EEXIST: return ERROR_ALREADY_EXISTS;
+    case ENOMEM: return ERROR_NOT_ENOUGH_MEMORY;
+    case EBADF: return ERROR_INVALID_HANDLE;
+    default: return ERROR_ACCESS_DENIED;
+    }
+}
+
+int ws2_os_open_file(const char *name, DWORD access, DWORD disposition, HANDLE *out)
+{
+    int flags = O_CLOEXEC | ((access & GENERIC_WRITE) == 0  ? O_RDONLY
+                             : (access & GENERIC_READ) == 0 ? O_WRONLY
+                                                            : O_RDWR);
+    int fd;
+
+    switch (disposition) {
+    case CREATE_NEW: flags |= O_CREAT | O_EXCL; break;
+    case CREATE_ALWAYS: flags |= O_CREAT | O_TRUNC; break;
+    case OPEN_ALWAYS: flags |= O_CREAT; break;
+    case OPEN_EXISTING: break;
+    default: return ERROR_INVALID_PARAMETER;
+    }
+    fd = open(name, flags, 0666); /* less the umask, as every program of this system makes files */
+    if (fd == 0) {                /* a program without standard input: 0 would be no handle */
+        fd = fcntl(0, F_DUPFD_CLOEXEC, 1);
+        (void)close(0);
+    }
+    if (fd < 0)
+        return code_of(errno);
+    *out = (HANDLE)(intptr_t)fd;
+    return 0;
+}
+
+int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write, DWORD *moved)
+{
+    int fd = (int)(intptr_t)h;
+    ssize_t n;
+
+    do
+        n = to_write ? write(fd, buffer->buf, buffer->len) : read(fd, buffer->buf, buffer->len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return code_of(errno);
+    *moved = (DWORD)n;
+    return 0;
+}
+
 #undef gethostname /* the C library's is meant */
 int ws2_os_host_name(char *name, size_t bytes)
 {

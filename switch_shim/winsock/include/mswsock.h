@@ -1,7 +1,7 @@
 /* mswsock.h - Winsock for Linux: Microsoft's extension functions. Their types and GUIDs come with winsock2.h.
  * Layer:   switch_shim/winsock, beside winsock2.h, which see.
  * Use:     ConnectEx and DisconnectEx by GUID through WSAIoctl(), as on Windows; the others by GUID or by name.
- * Files:   the HANDLE of TransmitFile is that of CreateFile on Windows; here a file descriptor in its place: (HANDLE)(intptr_t)fd.
+ * Files:   the HANDLE of TransmitFile is that of CreateFile; here a file descriptor in its place does as well: (HANDLE)(intptr_t)fd.
  * Source:  the Winsock reference. */
 #ifndef WS2_MSWSOCK_H
 #define WS2_MSWSOCK_H

@@ -119,7 +119,20 @@ SW_API BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_
 SW_API BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count,
                                                PULONG removed, DWORD ms, BOOL alertable);
 SW_API BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED ov);
-/* On sockets only. */
+/* Files, as far as TransmitFile() needs them: `sharing`, `security` and `attributes` are ignored, `like` has to be NULL. */
+#define GENERIC_READ          0x80000000u
+#define GENERIC_WRITE         0x40000000u
+#define FILE_SHARE_READ       1
+#define FILE_SHARE_WRITE      2
+#define CREATE_NEW            1
+#define CREATE_ALWAYS         2
+#define OPEN_EXISTING         3
+#define OPEN_ALWAYS           4
+#define FILE_ATTRIBUTE_NORMAL 0x80
+SW_API HANDLE WINAPI CreateFileA(LPCSTR name, DWORD access, DWORD sharing, LPSECURITY_ATTRIBUTES security,
+                                 DWORD disposition, DWORD attributes, HANDLE like);
+#define CreateFile CreateFileA
+/* On sockets and files. */
 SW_API BOOL WINAPI ReadFile(HANDLE file, LPVOID data, DWORD bytes, LPDWORD got, LPOVERLAPPED ov);
 SW_API BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, LPOVERLAPPED ov);
 /* Not there yet: FALSE, ERROR_NOT_SUPPORTED (README.md). */
