@@ -92,6 +92,58 @@ static void b011_a_closed_handle_is_none(void **state)
     assert_int_equal(recv(s, &byte, 1, 0), SOCKET_ERROR);
 }
 
+static DWORD WINAPI start_and_stop(LPVOID failures)
+{
+    WSADATA data;
+
+    for (unsigned i = 0; i < 20; i++) {
+        SOCKET s = INVALID_SOCKET;
+
+        if (WSAStartup(MAKEWORD(2, 2), &data) != 0 ||
+            (s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)) == INVALID_SOCKET || closesocket(s) != 0 ||
+            WSACleanup() != 0)
+            InterlockedIncrement((LONG *)failures);
+    }
+    return 0;
+}
+
+/* WSAStartup counts, whoever calls it: several threads at once, the first of which starts it and the last of which ends it. */
+static void p020_threads_that_start_and_stop(void **state)
+{
+    static LONG failures;
+    HANDLE threads[4];
+
+    (void)state;
+    failures = 0;
+    stop();
+    for (unsigned i = 0; i < 4; i++)
+        threads[i] = wt_thread(start_and_stop, &failures);
+    for (unsigned i = 0; i < 4; i++)
+        wt_join(threads[i]);
+    assert_int_equal(failures, 0);
+    NO_SOCKET(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), WSANOTINITIALISED);
+    start();
+}
+
+/* The version that is agreed upon (page of WSAStartup). */
+static void p021_versions(void **state)
+{
+    static const WORD rows[][2] = {{MAKEWORD(1, 1), MAKEWORD(1, 1)},
+                                   {MAKEWORD(2, 0), MAKEWORD(2, 0)},
+                                   {MAKEWORD(2, 2), MAKEWORD(2, 2)},
+                                   {MAKEWORD(3, 0), MAKEWORD(2, 2)}};
+    WSADATA data;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(WSAStartup(rows[i][0], &data), 0);
+        assert_int_equal(data.wVersion, rows[i][1]);
+        assert_int_equal(data.wHighVersion, MAKEWORD(2, 2));
+        stop();
+    }
+    assert_int_equal(WSAStartup(MAKEWORD(0, 5), &data), WSAVERNOTSUPPORTED);
+}
+
 static const struct wt_line lines[] = {
     WT(b001_no_socket_before_startup),
     WT(b002_one_cleanup_too_many),
@@ -101,5 +153,7 @@ static const struct wt_line lines[] = {
     WT(b008_result_of_no_socket),
     WT(b010_recv_on_no_socket_leaves_the_buffer),
     WT(b011_a_closed_handle_is_none),
+    WT(p020_threads_that_start_and_stop),
+    WT(p021_versions),
 };
 WT_GROUP(startup, lines);

@@ -25,6 +25,9 @@ static void p011_addresses_as_text(void **state)
     address.s_addr = inet_addr("192.0.2.7");
     assert_int_equal(address.s_addr, htonl(0xC0000207u));
     assert_string_equal(inet_ntoa(address), "192.0.2.7");
+    assert_int_equal(address.S_un.S_addr, address.s_addr);
+    assert_int_equal(address.S_un.S_un_b.s_b1, 192);
+    assert_int_equal(address.S_un.S_un_b.s_b4, 7);
     assert_int_equal(inet_addr("192.0.2.777"), INADDR_NONE);
     assert_int_equal(inet_addr("no address"), INADDR_NONE);
 }
@@ -149,6 +152,66 @@ static void p016_waits_for_events(void **state)
     assert_int_equal(WSAGetLastError(), WSA_INVALID_HANDLE);
 }
 
+static DWORD WINAPI wait_for_it(LPVOID event)
+{
+    return WaitForSingleObject(event, wt_env.wait_ms) == WAIT_OBJECT_0 ? 0 : 1;
+}
+
+/* An event that resets itself lets one thread go for each time it is set. */
+static void p017_one_thread_for_each_signal(void **state)
+{
+    HANDLE e = CreateEventA(NULL, FALSE, FALSE, NULL);
+    HANDLE threads[4];
+    unsigned left = 4;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        threads[i] = wt_thread(wait_for_it, e);
+    Sleep(50);
+    while (left > 0) {
+        DWORD which;
+
+        SetEvent(e);
+        which = WaitForMultipleObjects(left, threads, FALSE, wt_env.wait_ms);
+        assert_true(which < left);
+        threads[which] = threads[--left];
+        if (left > 0)
+            assert_int_equal(WaitForMultipleObjects(left, threads, FALSE, 20), WAIT_TIMEOUT);
+    }
+    TRUE_OF(CloseHandle(e));
+}
+
+struct ball {
+    HANDLE here, there;
+};
+
+static DWORD WINAPI play(LPVOID context)
+{
+    struct ball *ball = context;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        if (WaitForSingleObject(ball->here, wt_env.wait_ms) != WAIT_OBJECT_0)
+            return 1;
+        SetEvent(ball->there);
+    }
+    return 0;
+}
+
+static void p018_two_threads_wake_each_other(void **state)
+{
+    struct ball left = {CreateEventA(NULL, FALSE, FALSE, NULL), CreateEventA(NULL, FALSE, FALSE, NULL)};
+    struct ball right = {left.there, left.here};
+    HANDLE threads[2];
+
+    (void)state;
+    threads[0] = wt_thread(play, &left);
+    threads[1] = wt_thread(play, &right);
+    SetEvent(left.here);
+    assert_int_equal(WaitForMultipleObjects(2, threads, TRUE, wt_env.wait_ms), WAIT_OBJECT_0);
+    TRUE_OF(CloseHandle(left.here));
+    TRUE_OF(CloseHandle(left.there));
+}
+
 static const struct wt_line lines[] = {
     WT(p010_byte_order),
     WT(p011_addresses_as_text),
@@ -157,5 +220,7 @@ static const struct wt_line lines[] = {
     WT(p014_the_catalog),
     WT(p015_sets),
     WT(p016_waits_for_events),
+    WT(p017_one_thread_for_each_signal),
+    WT(p018_two_threads_wake_each_other),
 };
 WT_GROUP(text, lines);

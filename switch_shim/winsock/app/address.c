@@ -25,6 +25,18 @@ ULONG WSAAPI ws2_swap32(ULONG value)
     return out;
 }
 
+/* winsock2.h has structures of its own where Windows has more names for the same bytes. */
+_Static_assert(sizeof(struct in_addr) == sizeof(WSD_IN_ADDR), "one form");
+_Static_assert(sizeof(struct sockaddr_in) == sizeof(WSD_SOCKADDR_IN), "one form");
+_Static_assert(offsetof(struct sockaddr_in, sin_addr) == offsetof(WSD_SOCKADDR_IN, sin_addr), "one form");
+_Static_assert(sizeof(struct linger) == sizeof(WSD_LINGER), "one form");
+_Static_assert(sizeof(struct timeval) == sizeof(WSD_TIMEVAL), "one form");
+
+char *WSAAPI inet_ntoa(struct in_addr address)
+{
+    return ws2_os_ntoa(&address);
+}
+
 int WSAAPI gethostname(char *name, int bytes)
 {
     int code;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "pal/atomic.h"
 #include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -94,6 +95,25 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes, L
     if (id != NULL)
         *id = s.id;
     return s.over;
+}
+
+/* The objects are not declared atomic by who owns them; C11 gives both the same form on our platforms (pal/atomic.h asks for it). */
+#define ATOMIC(at) ((volatile _Atomic(LONG) *)(at))
+_Static_assert(sizeof(_Atomic(LONG)) == sizeof(LONG), "one form");
+
+LONG WINAPI InterlockedIncrement(LONG volatile *at)
+{
+    return atomic_fetch_add(ATOMIC(at), 1) + 1;
+}
+
+LONG WINAPI InterlockedDecrement(LONG volatile *at)
+{
+    return atomic_fetch_sub(ATOMIC(at), 1) - 1;
+}
+
+LONG WINAPI InterlockedExchange(LONG volatile *at, LONG value)
+{
+    return atomic_exchange(ATOMIC(at), value);
 }
 
 /* --- calls queued to threads --- */

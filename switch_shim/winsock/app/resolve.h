@@ -12,7 +12,7 @@
 #endif
 
 SW_API ULONG WSAAPI ws2_inet_addr(const char *text);
-SW_API char *WSAAPI ws2_inet_ntoa(WSD_IN_ADDR address);
+char *ws2_os_ntoa(const void *address); /* of IPv4; this thread's text, until its next call */
 SW_API INT WSAAPI ws2_inet_pton(INT af, LPCSTR text, PVOID out);
 SW_API LPCSTR WSAAPI ws2_inet_ntop(INT af, const void *address, char *text, size_t bytes);
 SW_API INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_addrinfo *hints,

@@ -42,11 +42,11 @@ ULONG WSAAPI ws2_inet_addr(const char *text)
     return strcmp(text, " ") == 0 ? 0 : inet_addr(text); /* a single blank is 0 (page of inet_addr) */
 }
 
-char *WSAAPI ws2_inet_ntoa(WSD_IN_ADDR address)
+char *ws2_os_ntoa(const void *address)
 {
     static PAL_THREAD_LOCAL char text[INET_ADDRSTRLEN];
 
-    return (char *)(uintptr_t)inet_ntop(AF_INET, &address, text, sizeof(text));
+    return (char *)(uintptr_t)inet_ntop(AF_INET, address, text, sizeof(text));
 }
 
 INT WSAAPI ws2_inet_pton(INT af, LPCSTR text, PVOID out)

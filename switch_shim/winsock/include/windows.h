@@ -100,6 +100,11 @@ typedef void(CALLBACK *PAPCFUNC)(ULONG_PTR data);
 SW_API DWORD WINAPI QueueUserAPC(PAPCFUNC fn, HANDLE thread, ULONG_PTR data);
 SW_API HANDLE WINAPI GetCurrentThread(void);
 
+/* Full barriers, the number afterwards; Exchange: before. */
+SW_API LONG WINAPI InterlockedIncrement(LONG volatile *at);
+SW_API LONG WINAPI InterlockedDecrement(LONG volatile *at);
+SW_API LONG WINAPI InterlockedExchange(LONG volatile *at, LONG value);
+
 /* --- overlapped operations and completion ports --- */
 typedef struct OVERLAPPED_ENTRY {
     ULONG_PTR lpCompletionKey;

@@ -96,6 +96,25 @@ struct ws2_linger {
     u_short l_onoff;
     u_short l_linger; /* seconds */
 };
+/* The same four bytes as WSD_IN_ADDR, with all the names that Windows has for them. */
+struct ws2_in_addr {
+    union {
+        struct {
+            UCHAR s_b1, s_b2, s_b3, s_b4;
+        } S_un_b;
+        struct {
+            USHORT s_w1, s_w2;
+        } S_un_w;
+        ULONG S_addr; /* network order */
+    } S_un;
+};
+#define s_addr S_un.S_addr
+struct ws2_sockaddr_in {
+    SHORT sin_family;
+    USHORT sin_port; /* network order */
+    struct ws2_in_addr sin_addr;
+    CHAR sin_zero[8];
+};
 struct ws2_timeval {
     LONG tv_sec;
     LONG tv_usec;

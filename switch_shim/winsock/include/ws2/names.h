@@ -39,10 +39,10 @@
 #define addrinfo         ws2_addrinfo
 #define fd_set           ws2_fd_set
 #define in6_addr         WSD_IN6_ADDR
-#define in_addr          WSD_IN_ADDR
+#define in_addr          ws2_in_addr
 #define linger           ws2_linger
 #define sockaddr         WSD_SOCKADDR
-#define sockaddr_in      WSD_SOCKADDR_IN
+#define sockaddr_in      ws2_sockaddr_in
 #define sockaddr_in6     WSD_SOCKADDR_IN6
 #define sockaddr_storage WSD_SOCKADDR_STORAGE
 #define timeval          ws2_timeval
@@ -139,5 +139,6 @@
 #undef htonl
 #undef htons
 #undef s6_addr
+#undef s_addr
 
 #endif
