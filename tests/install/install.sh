@@ -17,6 +17,7 @@ fi
 mv "$work/staged" "$work/prefix" # the package must not remember where it was installed
 prefix=$work/prefix
 for file in include/openwsd/sw/switch.h include/openwsd/wsd/ws2_types.h \
+    include/openwsd/winsock/winsock2.h "$libdir/libws2.so" \
     "$libdir/libwsdswitch.so" "$libdir/libwsdprov.so" \
     "$libdir/pkgconfig/openwsd.pc" "$libdir/cmake/OpenWSD/OpenWSDConfig.cmake"; do
     [ -e "$prefix/$file" ] || { echo "not installed: $file"; exit 1; }
@@ -50,3 +51,12 @@ run "$work/with_pkgconfig"
 "$CMAKE" --build "$work/cmake" > "$work/build.log" || { cat "$work/build.log"; exit 1; }
 run "$work/cmake/outside"
 "$work/cmake/provider_headers"
+
+# A Winsock program: the headers and the library alone.
+# shellcheck disable=SC2086
+"$CC" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror $flags -I"$prefix/include/openwsd/winsock" -I"$prefix/include/openwsd" \
+    "$outside/../../apps/echo_client.c" -L"$prefix/$libdir" -lws2 -o "$work/echo_client"
+if ASAN_OPTIONS=detect_leaks=0 LD_LIBRARY_PATH=$prefix/$libdir "$work/echo_client" 127.0.0.1 1 2> "$work/refused"; then
+    exit 1 # nobody listens there
+fi
+grep -qF "connect: error 10061" "$work/refused"
