@@ -1,7 +1,8 @@
 /* wt_main.c - one lane, one group or all.
  * usage: winsock --lane wine|tcp|san [--address OWN_ADDRESS] [--silent ADDRESS_THAT_ANSWERS_NOBODY] [--group NAME]
- * The lane's surroundings (WSD_SWITCH, WSD_PROVIDER, ...) come from the environment. Each test runs between WSAStartup and WSACleanup.
- * Exit status: 0; 1: tests failed; 2: usage. */
+ * Without --address: WSD_TEST_ADDR over a SAN, else 127.0.0.1. The lane's surroundings (WSD_SWITCH, WSD_PROVIDER, ...) come from the
+ * environment. Each test runs between WSAStartup and WSACleanup.
+ * Exit status: 0; 1: tests failed; 2: usage; 77: skipped, with the reason on standard error. */
 #include "wt.h"
 
 struct wt_env wt_env;
@@ -71,7 +72,7 @@ static unsigned lane_of(const char *name)
 
 int main(int argc, char **argv)
 {
-    const char *address = "127.0.0.1", *group = NULL, *lane = "";
+    const char *address = NULL, *group = NULL, *lane = "";
     HANDLE is_over, guard;
 
     for (int i = 1; i < argc; i += 2) {
@@ -89,6 +90,12 @@ int main(int argc, char **argv)
             return usage();
     }
     wt_env.lane = lane_of(lane);
+    if (address == NULL)
+        address = wt_env.lane == WT_SAN ? wt_san_address() : "127.0.0.1";
+    if (address == NULL) {
+        fprintf(stderr, "skipped: WSD_TEST_ADDR names no address of a SAN provider\n");
+        return 77;
+    }
     wt_env.here.sin_family = AF_INET;
     wt_env.here.sin_addr.s_addr = inet_addr(address);
     wt_env.wait_ms = 20000;

@@ -3,6 +3,11 @@
 
 int sw_carried_by(SOCKET handle, char *name, size_t bytes); /* of sw/switch.h, exported by libws2 */
 
+const char *wt_san_address(void)
+{
+    return getenv("WSD_TEST_ADDR");
+}
+
 void wt_check_carried(SOCKET s)
 {
     char name[16] = "";

@@ -1,6 +1,11 @@
 /* wt_windows.c - wt.h on Windows: there is but TCP/IP. */
 #include "wt.h"
 
+const char *wt_san_address(void)
+{
+    return NULL;
+}
+
 void wt_check_carried(SOCKET s)
 {
     (void)s;
