@@ -52,6 +52,7 @@ void sw_config_init(struct sw_config *config)
     config->provider_id = provider_id;
     config->route_own_address = true;
     config->hold_tcp_port = true;
+    config->tells_of_unmapping = true;
 }
 
 /* The entry that Windows shows for TCP over IPv4. The provider must see TCP/IP's attributes, not its own
@@ -171,6 +172,7 @@ static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct sw_rea
         {"WSPRdmaRead", WSAID_RDMAREAD, true},
         {"WSPMemoryRegistrationCacheCallback", WSAID_MEMORYREGISTRATIONCACHECALLBACK, true},
     };
+    enum { CACHE_CALLBACK = 6 };
     pal_dll_fn found[sizeof(wanted) / sizeof(wanted[0])] = {NULL};
 
     _Static_assert(sizeof(found) == sizeof(p->ext),
@@ -180,6 +182,8 @@ static int fetch_extensions(struct sw_provider *p, SOCKET s, const struct sw_rea
         DWORD bytes = 0;
         INT error = 0;
 
+        if (i == CACHE_CALLBACK && !p->config.tells_of_unmapping)
+            continue; /* fetching it is the promise to call it (8.9) */
         if (p->procs.lpWSPIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof(id), &found[i],
                                 sizeof(found[i]), &bytes, NULL, NULL, NULL, &error) == SOCKET_ERROR) {
             if (wanted[i].optional && error == WSAEOPNOTSUPP) {

@@ -13,8 +13,9 @@ vb_status_t wsd_device_create(struct vb_dev *dev, const struct wsd_config *confi
         return VB_E_NOMEM;
     d->dev = dev;
     d->config = config;
-    pal_store_relaxed(&d->keep_registrations, keep);
     vb_dev_caps(dev, &d->caps);
+    keep = keep || (d->caps.flags & VB_CAP_MR_FOLLOWS); /* nothing to be told of (8.9) */
+    pal_store_relaxed(&d->keep_registrations, keep);
     vb_status_t st = VB_E_NOMEM;
     if (!pal_mutex_init(&d->lock))
         goto err_alloc;

@@ -63,6 +63,10 @@ static void load_one(const char *path)
     char why[512];
 
     sw_config_init(&config);
+    /* The memory is the application's, and nothing tells a library when it is unmapped: Windows' switch has a driver for that (8.9), on Linux
+     * only tricks with the allocator or userfaultfd do, which a process may not be allowed. So no promise is given, and a provider
+     * keeps only registrations that cannot go stale (VB_CAP_MR_FOLLOWS). Checklist 14.2, 13. */
+    config.tells_of_unmapping = false;
     config.route_loopback = loopback != NULL && strcmp(loopback, "on") == 0;
     if (count == SW_PROVIDERS_MAX)
         return;

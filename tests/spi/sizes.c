@@ -1,5 +1,6 @@
 /* sizes.c - sizes around every threshold that there may be (private buffers, message size, RDMA threshold: contract 8.7), and numbers of
  * WSABUFs on both sides. */
+#include "pal/memory.h"
 #include "sp.h"
 
 #define MOST (1u << 20)
@@ -7,7 +8,8 @@
 static const DWORD around[] = {256, 1024, 4096, 8192, 16384, 32768, 65536, 131072};
 static const DWORD counts[] = {1, 2, 16, 40};
 
-static char out[MOST], in[MOST];
+static char memory_out[MOST], memory_in[MOST];
+static char *out = memory_out, *in = memory_in; /* the sender's and the receiver's */
 
 /* `bytes` cut in `count` buffers of about the same size. */
 static void cut(WSABUF *buffers, DWORD count, char *memory, DWORD bytes)
@@ -103,6 +105,27 @@ static void numbers_of_buffers(void **state)
     sp_pair_close(&pair);
 }
 
+/* A program frees its memory and gets other pages at the same addresses, which the system does as soon as it can: nothing that was
+ * remembered of the pages before may serve the transfers after (checklist 14.2, 13). */
+static void remapped(void **state)
+{
+    struct sp_pair pair;
+
+    (void)state;
+    sp_pair_open(&pair);
+    for (uint32_t round = 0; round < 16; round++) {
+        out = pal_pages_alloc(MOST);
+        in = pal_pages_alloc(MOST);
+        assert_true(out != NULL && in != NULL);
+        transfer(&pair, MOST, 1, 1, 200 + round);
+        pal_pages_free(in, MOST);
+        pal_pages_free(out, MOST);
+    }
+    out = memory_out;
+    in = memory_in;
+    sp_pair_close(&pair);
+}
+
 /* Empty buffers among full ones, and no buffers at all. */
 static void buffers_of_nothing(void **state)
 {
@@ -152,7 +175,8 @@ static void small_receives_from_large_sends(void **state)
 int sp_sizes(void)
 {
     const struct CMUnitTest tests[] = {
-        sp_test(around_the_thresholds), sp_test(every_size_up_to_some),           sp_test(numbers_of_buffers),
+        sp_test(around_the_thresholds), sp_test(every_size_up_to_some),
+        sp_test(numbers_of_buffers),    sp_test(remapped),
         sp_test(buffers_of_nothing),    sp_test(small_receives_from_large_sends),
     };
 

@@ -261,7 +261,7 @@ static void si_dev_caps(const struct vb_dev *dev, struct vb_caps *out)
     (void)snprintf(out->transport, sizeof out->transport, "iWARP");
     /* Sinks of reads are known by a one-time STag of our own, so they need no remote right (PROTOCOL.md 6). */
     out->flags = VB_CAP_MW_TYPE2 | VB_CAP_RECV_FLOW_CONTROL | VB_CAP_RDMA_READ | VB_CAP_WINDOW_BOUNDS |
-                 VB_CAP_ACK_FIRST;
+                 VB_CAP_ACK_FIRST | VB_CAP_MR_FOLLOWS;
     out->max_qp_wr = SI_MAX_WR;
     out->max_sge = SI_MAX_SGE;
     out->max_read_sge = SI_MAX_SGE;

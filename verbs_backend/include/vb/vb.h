@@ -115,7 +115,9 @@ enum vb_cap_flags {
     VB_CAP_FENCE_STALLS = 1u << 5,
     /* vb_cq_ack() is cheap, and to whoever was woken it is the first look at what came. Without it (kernel devices: a system
      * call for each notification) it belongs behind the work. Only a matter of speed. */
-    VB_CAP_ACK_FIRST = 1u << 6
+    VB_CAP_ACK_FIRST = 1u << 6,
+    /* A registration is of addresses, not of the pages behind them: memory that is mapped anew there is the memory that it means. */
+    VB_CAP_MR_FOLLOWS = 1u << 7
 };
 
 struct vb_caps {
