@@ -35,6 +35,15 @@ static void fill(struct sw_request *r, const struct transfer *t)
     r->address_bytes = t->address_bytes;
 }
 
+/* Only the kernel would notice, and the SAN's bytes do not all pass there. */
+static bool lacks_memory(const WSABUF *buffers, DWORD count)
+{
+    for (DWORD i = 0; i < count; i++)
+        if (buffers[i].buf == NULL && buffers[i].len != 0)
+            return true;
+    return false;
+}
+
 static int check(const struct transfer *t, uint32_t mode)
 {
     bool is_send = t->kind == SW_REQUEST_SEND;
@@ -44,6 +53,8 @@ static int check(const struct transfer *t, uint32_t mode)
         return WSAEFAULT;
     if (t->count > BUFFERS_MAX || (t->count == 0 && !is_send)) /* B099 */
         return WSAEINVAL;
+    if (lacks_memory(t->buffers, t->count))
+        return WSAEFAULT;
     if ((t->flags & ~known) != 0 || ((t->flags & WS_MSG_OOB) != 0 && (mode & SW_MODE_STREAM) == 0))
         return WSAEOPNOTSUPP;
     if ((t->flags & WS_MSG_WAITALL) != 0 && (t->flags & (WS_MSG_OOB | WS_MSG_PEEK)) != 0)

@@ -95,6 +95,8 @@ BOOL WSPAPI sw_spi_connect_ex(SOCKET h, const WSD_SOCKADDR *name, int bytes, PVO
     if (s == NULL)
         return answer(code);
     code = ov == NULL ? ERROR_INVALID_PARAMETER : check_connect(s, name, bytes); /* B059 */
+    if (code == 0 && data == NULL && data_bytes != 0)
+        code = WSAEFAULT;
     io = code == 0 ? sw_io_get(s, h, (LPWSAOVERLAPPED)ov, NULL, NULL) : NULL;
     if (code == 0 && io == NULL)
         code = WSAENOBUFS;

@@ -96,7 +96,8 @@ int sw_io_buffers(struct sw_io *io, const WSABUF *buffers, DWORD count)
         }
         copy = io->heap;
     }
-    memcpy(copy, buffers, count * sizeof(*copy));
+    if (count != 0) /* none may be named by NULL */
+        memcpy(copy, buffers, count * sizeof(*copy));
     io->r.op.buffers = copy;
     io->r.op.buffer_count = count;
     return 0;

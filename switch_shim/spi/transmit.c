@@ -218,6 +218,9 @@ BOOL WSPAPI sw_spi_transmit_file(SOCKET h, HANDLE file, DWORD bytes, DWORD bytes
         t.offset = sw_file_position(file);
     if ((flags & ~(DWORD)KNOWN_FLAGS) != 0 || t.offset < 0)
         code = WSAEINVAL;
+    else if ((t.around.Head == NULL && t.around.HeadLength != 0) ||
+             (t.around.Tail == NULL && t.around.TailLength != 0))
+        code = WSAEFAULT;
     else if (pal_load_acquire(&s->data) == NULL)
         code = WSAENOTCONN;
     else if ((pal_load_relaxed(&s->mode) & SW_MODE_SHUT_SEND) != 0)

@@ -34,6 +34,23 @@ static void it_connects_and_sends(void **state)
     sp_ok(sp_close(l));
 }
 
+static void data_without_memory(void **state)
+{
+    WSD_SOCKADDR_IN at;
+    SOCKET l = sp_listener(1, &at), s = bound_stream(), b;
+    WSAOVERLAPPED ov = {.Internal = 0};
+    DWORD bytes = 0;
+
+    (void)state;
+    sp_fails(WSAEFAULT, sp_connect_ex(s, &at, NULL, 5, &ov));
+    sp_fails(WSA_IO_PENDING, sp_connect_ex(s, &at, (char[]){"hello"}, 5, &ov)); /* nothing was begun */
+    sp_ok(sp_finish(s, &ov, &bytes));
+    sp_ok(sp_accept(l, &b));
+    sp_ok(sp_close(s));
+    sp_ok(sp_close(b));
+    sp_ok(sp_close(l));
+}
+
 static void without_data(void **state)
 {
     WSD_SOCKADDR_IN at;
@@ -135,8 +152,10 @@ static void closing_aborts(void **state)
 int sp_connecting_ex(void)
 {
     const struct CMUnitTest tests[] = {
-        sp_test(it_connects_and_sends), sp_test(without_data), sp_test(refusals),
-        sp_test(nobody_listens),        sp_test(packets),      sp_test(closing_aborts),
+        sp_test(it_connects_and_sends), sp_test(data_without_memory),
+        sp_test(without_data),          sp_test(refusals),
+        sp_test(nobody_listens),        sp_test(packets),
+        sp_test(closing_aborts),
     };
 
     return cmocka_run_group_tests_name("connect_ex", tests, NULL, NULL);

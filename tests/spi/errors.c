@@ -43,6 +43,29 @@ static void results_of_nothing(void **state)
     sp_ok(sp_close(s));
 }
 
+/* Found before anything is sent or taken, and however the call waits. */
+static void buffers_without_memory(void **state)
+{
+    WSABUF buffers[2] = {{1, (CHAR[]){"x"}}, {5, NULL}};
+    struct sp_transmit_buffers around = {.head = NULL, .head_bytes = 5};
+    WSAOVERLAPPED ov = {.Internal = 0};
+    struct sp_pair pair;
+    DWORD bytes = 0;
+
+    (void)state;
+    sp_pair_open(&pair);
+    sp_fails(WSAEFAULT, sp_sendv(pair.a, buffers, 2, &bytes));
+    sp_fails(WSAEFAULT, sp_recvv(pair.a, buffers, 2, &bytes));
+    sp_fails(WSAEFAULT, sp_send_overlapped(pair.a, buffers, 2, &ov));
+    sp_fails(WSAEFAULT, sp_transmit_file(pair.a, NULL, 0, NULL, &around, 0));
+    sp_ok(sp_nonblocking(pair.a, true));
+    sp_fails(WSAEFAULT, sp_sendv(pair.a, buffers, 2, &bytes));
+    sp_fails(WSAEFAULT, sp_recvv(pair.a, buffers, 2, &bytes));
+    sp_ok(sp_nonblocking(pair.a, false));
+    sp_echo(pair.a, pair.b, 1);
+    sp_pair_close(&pair);
+}
+
 static void more_buffers_than_there_can_be(void **state)
 {
     struct sp_pair pair;
@@ -430,6 +453,7 @@ int sp_error_codes(void)
         sp_test(events_that_do_not_exist),
         sp_test(results_of_nothing),
         sp_test(more_buffers_than_there_can_be),
+        sp_test(buffers_without_memory),
         sp_test(disconnect_data_is_not_served),
         sp_test(contexts_without_a_connection),
         sp_test(families_do_not_mix),
