@@ -194,7 +194,8 @@ size_t sw_session_send_room(const struct sw_session *s)
 
 bool sw_session_is_writable(const struct sw_session *s)
 {
-    return sw_session_send_room(s) != 0 || (s->state == SW_ST_DEAD || s->state == SW_ST_ENDING);
+    return sw_session_send_room(s) != 0 || s->state == SW_ST_DEAD || s->state == SW_ST_ENDING ||
+           s->tx.shut_wanted; /* a send would answer at once (B187) */
 }
 
 void sw_session_want_write(struct sw_session *s)
