@@ -346,8 +346,10 @@ static bool many(struct bench_run_args *a, bool is_client)
 {
     uint32_t count = a->more_count + 1;
     struct bw_run *all = calloc(count, sizeof *all);
-    bool is_good = all != NULL || bench_fail(a->ep->err, "out of memory for %u connections", count);
+    bool is_good = true;
 
+    if (all == NULL)
+        return bench_fail(a->ep->err, "out of memory for %u connections", count);
     for (uint32_t i = 0; is_good && i < count; i++) {
         struct bench_ep *ep = i == 0 ? a->ep : a->more[i - 1];
 

@@ -230,8 +230,8 @@ static int tcp_get_option(struct sw_carrier *c, int level, int name, char *value
     int kept, error;
 
     pal_mutex_lock(&t->lock);
-    kept = number != NULL ? *number : flag != NULL ? *flag : -1;
     error = t->connect_error != 0 ? t->connect_error : t->error;
+    kept = number != NULL ? *number : flag != NULL ? *flag : -1;
     pal_mutex_unlock(&t->lock);
     if (level == WS_SOL_SOCKET && name == WS_SO_ERROR)
         return give_number(error, value, bytes); /* reading does not clear it (B053) */
