@@ -9,12 +9,12 @@
 #include "ports.h"
 #include "si.h"
 
-#define TICK_FIRST_NS 1000000u /* after the first wake-up in vain */
-#define TICK_MOST_NS  8000000u
-#define TICK_SHARE                                                                                           \
-    256u /* of the time, at most one part for ticks: where a look is dear they come more rarely */
-#define TICK_RAREST_NS                                                                                       \
-    64000000u /* but so often, since so long the first waits that comes when nobody polls any more */
+/* Ticks begin short after the first wake-up in vain. They take at most one part in TICK_SHARE of the time, so where a look is dear they come
+ * more rarely, but at least every TICK_RAREST_NS: so long the first thing waits that comes when nobody polls any more. */
+#define TICK_FIRST_NS   1000000u
+#define TICK_MOST_NS    8000000u
+#define TICK_SHARE      1024u
+#define TICK_RAREST_NS  64000000u
 #define STAY_MOST_NS    8000000u
 #define ACCEPT_RETRY_NS 100000000u
 #define STAY_BYTES      65536u
