@@ -293,7 +293,8 @@ static bool accept_one(struct san *l, bool is_welcome)
     struct question q = {.is_welcome = c != NULL};
     int result = take(l, c, &q);
 
-    if (result == 0 && c != NULL) { /* without a place for it there was CF_REJECT, and WSPAccept fails (4.9) */
+    if (result == 0 &&
+        c != NULL) { /* without a place for it there was CF_REJECT, and WSPAccept fails (4.9) */
         raise_child(l, c);
         return true;
     }
