@@ -162,8 +162,8 @@ bool san_poll(struct san *c)
 static void look_after(struct san *c)
 {
     san_enter(c);
-    if (c->is_hot)
-        san_hot_cool(c, CALM_MIN); /* nobody came */
+    if (c->is_hot && !pal_swap_acq_rel(&c->is_visited, false))
+        san_hot_cool(c, CALM_MIN); /* nobody came, not even while we came to the lock */
     if (c->is_cooling) {
         while (san_poll(c))
             ;

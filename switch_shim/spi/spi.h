@@ -103,8 +103,8 @@ struct sw_sock {
     struct pal_cond changed;
     enum sw_state state;
     enum sw_state fall_back; /* where an attempt that fails leads when it has no name */
-    struct sw_name *names; /* more handles */
-    unsigned open_count;   /* open handles, and offers of one: the last to go closes the socket */
+    struct sw_name *names;   /* more handles */
+    unsigned open_count;     /* open handles, and offers of one: the last to go closes the socket */
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
@@ -209,7 +209,7 @@ void sw_sock_abandon(struct sw_sock *s);
 /* WSPCloseSocket: nothing enters any more; the last one out closes the legs. False: somebody else was first. */
 bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms);
 uint32_t sw_sock_linger_ms(struct sw_sock *s); /* as SO_LINGER says */
-void sw_sock_close_all(void); /* WSPCleanup: abortively, waits until all have gone */
+void sw_sock_close_all(void);                  /* WSPCleanup: abortively, waits until all have gone */
 /* False: the table has no such move. The state stays, and a call that asked for it fails (WSAEINVAL); counted. */
 bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */

@@ -74,6 +74,14 @@ static void receive_all(struct end *e)
     free(data);
 }
 
+/* It waits, and is asked for so often that the socket is driven. */
+static void ask_for_a_receive(struct end *e, struct op *o, char *room, size_t bytes)
+{
+    op_init(o, e, SW_REQUEST_RECEIVE, room, bytes, 0);
+    assert_int_equal(op_submit(o), WSA_IO_PENDING);
+    ask(e, QUESTION);
+}
+
 static void who_asks_gets_what_came(void **state)
 {
     struct end a, b;
@@ -83,9 +91,7 @@ static void who_asks_gets_what_came(void **state)
     (void)state;
     pair_open(&a, &b, V4);
     for (unsigned round = 0; round < 50; round++) {
-        op_init(&o, &b, SW_REQUEST_RECEIVE, got, sizeof got, 0);
-        assert_int_equal(op_submit(&o), WSA_IO_PENDING);
-        ask(&b, QUESTION);
+        ask_for_a_receive(&b, &o, got, sizeof got);
         assert_false(op_is_over(&o));
         end_send(&a, "abc", 3);
         ask_until_over(&b, &o);
@@ -102,9 +108,7 @@ static void who_stops_asking_is_told(void **state)
 
     (void)state;
     pair_open(&a, &b, V4);
-    op_init(&o, &b, SW_REQUEST_RECEIVE, got, sizeof got, 0);
-    assert_int_equal(op_submit(&o), WSA_IO_PENDING);
-    ask(&b, QUESTION);
+    ask_for_a_receive(&b, &o, got, sizeof got);
     end_send(&a, "abc", 3);
     op_await(&o);
     assert_int_equal(o.r.op.bytes, 3);
@@ -171,9 +175,7 @@ static void a_closed_one_is_gone_when_the_engine_is(void **state)
 
     (void)state;
     pair_open(&a, &b, V4);
-    op_init(&o, &b, SW_REQUEST_RECEIVE, got, sizeof got, 0);
-    assert_int_equal(op_submit(&o), WSA_IO_PENDING);
-    ask(&b, QUESTION);
+    ask_for_a_receive(&b, &o, got, sizeof got);
     b.c->ops->close(b.c, SW_SESSION_LINGER_FOREVER);
     op_await(&o);
     assert_int_equal(o.r.op.error, WSA_OPERATION_ABORTED);
