@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench_host.h"
+#include "bench_winsock.h"
 #include "pal/time.h"
 #include "sw/switch.h"
 
@@ -13,11 +14,16 @@ struct bench_layer {
     struct app_layer app;
 };
 
+struct app_layer *app_layer_of(struct bench_layer *l)
+{
+    return &l->app;
+}
+
 enum { BACKLOG = 128, LOOK_MS = 200, CLOSE_WAIT_MS = 2000, OPEN_MAX_SERVED = 64 };
 
 /* --- addresses ------------------------------------------------------------------------------------------ */
 
-static void from_vb(const struct vb_addr *a, WSD_SOCKADDR_IN *out)
+void app_address(const struct vb_addr *a, WSD_SOCKADDR_IN *out)
 {
     uint8_t port[2] = {(uint8_t)(a->port >> 8), (uint8_t)a->port};
 
@@ -103,7 +109,7 @@ static bool choose_address(struct app_layer *l, const struct bench_layer_config 
         if (sw_parse_address(c->options->addr, &l->local) != 0)
             return bench_fail(l->err, "--addr %s is no IPv4 address", c->options->addr);
     } else if (c->remote != NULL && c->remote->family == VB_AF_IPV4) {
-        from_vb(c->remote, &remote);
+        app_address(c->remote, &remote);
         san = sw_provider_for(&remote, NULL, &l->local);
         if (san == NULL && !first_address(l))
             return false;
@@ -123,17 +129,36 @@ static void app_close(struct bench_layer *layer)
 
     if (l->listener != INVALID_SOCKET)
         close_socket(l, l->listener);
+    if (l->has_winsock)
+        bench_winsock_stop();
     if (l->switch_ != NULL && ws2_unload(l->switch_, text, sizeof text) != 0)
         fprintf(stderr, "wsdbench: the switch broke its contract with Ws2_32:\n%s\n", text);
     free(layer);
 }
 
-static bool open_layer(const struct bench_layer_config *c, bool is_tcp, struct bench_layer **out)
+/* The settings are in the environment. */
+static bool start_switch(struct app_layer *l, bool by_winsock)
 {
-    struct bench_layer *layer = calloc(1, sizeof *layer);
-    struct app_layer *l;
     char why[512] = "";
     int code;
+
+    if (by_winsock)
+        return l->has_winsock = bench_winsock_start(&l->procs, l->err);
+    code = ws2_start(WSPStartup, sw_set_complete_upcall, &l->switch_, why, sizeof why);
+    if (code != 0)
+        return bench_fail(l->err, "cannot start the switch: %s (%s)", why, sw_error_name(code));
+    l->procs = ws2_procs(l->switch_);
+    return true;
+}
+
+static bool open_layer(const struct bench_layer_config *c, enum bench_layer_kind kind,
+                       struct bench_layer **out)
+{
+    bool is_tcp = kind == BENCH_APPTCP || kind == BENCH_WINSOCKTCP;
+    struct bench_layer *layer = calloc(1, sizeof *layer);
+    struct app_layer *l;
+    char text[VB_ADDR_TEXT_BYTES];
+    struct vb_addr local;
 
     if (layer == NULL)
         return bench_fail(c->control->err, "out of memory");
@@ -141,42 +166,43 @@ static bool open_layer(const struct bench_layer_config *c, bool is_tcp, struct b
     l->control = c->control;
     l->err = c->control->err;
     l->is_tcp = is_tcp;
-    l->name = bench_layer_name(is_tcp ? BENCH_APPTCP : BENCH_APP);
+    l->name = bench_layer_name(kind);
     l->listener = INVALID_SOCKET;
     bench_host_setenv("WSD_SWITCH", is_tcp ? "off" : "on", false);
     if (c->options->provider[0] != '\0')
         bench_host_setenv("WSD_PROVIDER", c->options->provider, false);
     if (c->options->backend[0] != '\0')
         bench_host_setenv("WSD_BACKEND", c->options->backend, false);
-    code = ws2_start(WSPStartup, sw_set_complete_upcall, &l->switch_, why, sizeof why);
-    if (code == 0) {
-        l->procs = ws2_procs(l->switch_);
-        if (choose_address(l, c)) {
-            char text[VB_ADDR_TEXT_BYTES];
-            struct vb_addr local;
-
-            to_vb(&l->local, &local);
-            memcpy(l->device.device, "switch", sizeof "switch");
-            memcpy(l->device.transport, is_tcp ? "TCP" : "SAN", 4);
-            (void)snprintf(l->device.address, sizeof l->device.address, "%s", vb_addr_text(&local, text));
-            *out = layer;
-            return true;
-        }
-    } else {
-        (void)bench_fail(l->err, "cannot start the switch: %s (%s)", why, sw_error_name(code));
+    if (!start_switch(l, bench_is_winsock(kind)) || !choose_address(l, c)) {
+        app_close(layer);
+        return false;
     }
-    app_close(layer);
-    return false;
+    to_vb(&l->local, &local);
+    memcpy(l->device.device, "switch", sizeof "switch");
+    memcpy(l->device.transport, is_tcp ? "TCP" : "SAN", 4);
+    (void)snprintf(l->device.address, sizeof l->device.address, "%s", vb_addr_text(&local, text));
+    *out = layer;
+    return true;
 }
 
 static bool app_open(const struct bench_layer_config *c, struct bench_layer **out)
 {
-    return open_layer(c, false, out);
+    return open_layer(c, BENCH_APP, out);
 }
 
 static bool apptcp_open(const struct bench_layer_config *c, struct bench_layer **out)
 {
-    return open_layer(c, true, out);
+    return open_layer(c, BENCH_APPTCP, out);
+}
+
+static bool winsock_open(const struct bench_layer_config *c, struct bench_layer **out)
+{
+    return open_layer(c, BENCH_WINSOCK, out);
+}
+
+static bool winsocktcp_open(const struct bench_layer_config *c, struct bench_layer **out)
+{
+    return open_layer(c, BENCH_WINSOCKTCP, out);
 }
 
 static void app_describe(struct bench_layer *layer, struct bench_device *out)
@@ -187,7 +213,7 @@ static void app_describe(struct bench_layer *layer, struct bench_device *out)
 /* --- connections ---------------------------------------------------------------------------------------- */
 
 /* A figure of the SAN that was really one of TCP would be a lie. */
-static bool check_carrier(struct app_layer *l, SOCKET s)
+bool app_check_carrier(struct app_layer *l, SOCKET s)
 {
     const char *wanted = l->is_tcp ? "tcp" : "san";
     char carrier[16] = "";
@@ -213,12 +239,12 @@ static bool app_connect(struct bench_layer *layer, const struct bench_ep_config 
     (void)timeout_ms; /* WSPConnect has patience of its own */
     if (s == INVALID_SOCKET)
         return false;
-    from_vb(remote, &to);
+    app_address(remote, &to);
     if (l->procs->lpWSPBind(s, (const WSD_SOCKADDR *)&l->local, sizeof l->local, &code) == SOCKET_ERROR ||
         l->procs->lpWSPConnect(s, (const WSD_SOCKADDR *)&to, sizeof to, NULL, NULL, NULL, NULL, &code) ==
             SOCKET_ERROR)
         (void)fail_on(l, "connecting to", &to, code);
-    else if (check_carrier(l, s))
+    else if (app_check_carrier(l, s))
         return app_ep_create(l, c, s, out);
     close_socket(l, s);
     return false;
@@ -281,7 +307,7 @@ static bool app_accept(struct bench_layer *layer, const struct bench_ep_config *
     } while (set.fd_count == 0);
     if (!take_one(l, &s))
         return false;
-    if (check_carrier(l, s))
+    if (app_check_carrier(l, s))
         return app_ep_create(l, c, s, out);
     close_socket(l, s);
     return false;
@@ -386,4 +412,13 @@ const struct bench_layer_ops bench_app_layer = {
 
 const struct bench_layer_ops bench_apptcp_layer = {
     "apptcp", apptcp_open, app_close, app_describe, app_listen, app_accept, app_connect, app_serve_connects,
+};
+
+const struct bench_layer_ops bench_winsock_layer = {
+    "winsock", winsock_open, app_close, app_describe, app_listen, app_accept, app_connect, app_serve_connects,
+};
+
+const struct bench_layer_ops bench_winsocktcp_layer = {
+    "winsocktcp", winsocktcp_open, app_close,   app_describe,
+    app_listen,   app_accept,      app_connect, app_serve_connects,
 };

@@ -9,9 +9,9 @@
 
 const struct bench_layer_ops *bench_layer_of(unsigned kind)
 {
-    static const struct bench_layer_ops *const layers[BENCH_LAYERS] = {&bench_raw_layer, &bench_san_layer,
-                                                                       &bench_tcp_layer, &bench_unix_layer,
-                                                                       &bench_app_layer, &bench_apptcp_layer};
+    static const struct bench_layer_ops *const layers[BENCH_LAYERS] = {
+        &bench_raw_layer, &bench_san_layer,    &bench_tcp_layer,     &bench_unix_layer,
+        &bench_app_layer, &bench_apptcp_layer, &bench_winsock_layer, &bench_winsocktcp_layer};
 
     return layers[kind];
 }

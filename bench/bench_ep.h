@@ -114,7 +114,7 @@ struct bench_ep {
         shares_cpu; /* while there is nothing, let others run: bandwidth, where a soft device has work of its own */
 };
 
-/* A layer: raw, san, tcp, unix, app or apptcp. One per process side; connections are made of it. */
+/* A layer: raw, san, tcp, unix, app, apptcp, winsock or winsocktcp. One per process side; connections are made of it. */
 struct bench_layer;
 struct bench_layer_config {
     const struct bench_options *options;
@@ -139,7 +139,7 @@ struct bench_layer_ops {
     bool (*serve_connects)(struct bench_layer *l, struct bench_control *control);
 };
 extern const struct bench_layer_ops bench_raw_layer, bench_san_layer, bench_tcp_layer, bench_unix_layer,
-    bench_app_layer, bench_apptcp_layer;
+    bench_app_layer, bench_apptcp_layer, bench_winsock_layer, bench_winsocktcp_layer;
 const struct bench_layer_ops *bench_layer_of(unsigned kind);
 
 /* --- common parts of all layers (bench_ep.c) ----------------------------------------------------------- */

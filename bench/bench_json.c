@@ -129,8 +129,9 @@ bool bench_json_write(const struct bench_report *r, struct bench_error *err)
     put_environment(f, r);
     put_options(f, &r->options->test);
     if (r->has_memory)
-        fprintf(f, "  \"idle_memory\": {\"sockets\": %u, \"client_kib\": %.2f, \"server_kib\": %.2f},\n",
-                r->memory.count, r->memory.client_kib, r->memory.server_kib);
+        fprintf(f, "  \"%s\": {\"sockets\": %u, \"client_kib\": %.2f, \"server_kib\": %.2f},\n",
+                r->options->test.command == BENCH_ECHO ? "connection_memory" : "idle_memory", r->memory.count,
+                r->memory.client_kib, r->memory.server_kib);
     fputs("  \"results\": [\n", f);
     for (uint32_t i = 0; i < r->row_count; i++) {
         put_row(f, &r->rows[i]);

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const command_names[] = {"lat", "bw", "connect", "reg"};
-static const char *const layer_names[] = {"raw", "san", "tcp", "unix", "app", "apptcp"};
+static const char *const command_names[] = {"lat", "bw", "connect", "reg", "echo"};
+static const char *const layer_names[] = {"raw", "san",    "tcp",     "unix",
+                                          "app", "apptcp", "winsock", "winsocktcp"};
 static const char *const op_names[] = {"send", "write", "read"};
 static const char *const notify_names[] = {"poll", "upcall"};
 static const char *const wake_names[] = {"callback", "port"};
@@ -23,6 +24,11 @@ const char *bench_command_name(unsigned v)
 const char *bench_layer_name(unsigned v)
 {
     return name_of(layer_names, BENCH_LAYERS, v);
+}
+
+bool bench_is_winsock(unsigned layer)
+{
+    return layer == BENCH_WINSOCK || layer == BENCH_WINSOCKTCP;
 }
 
 const char *bench_op_name(unsigned v)
@@ -228,7 +234,7 @@ struct option_row {
 };
 
 static const struct option_row option_rows[] = {
-    {"layer", OPT_LAYER, true, "raw, san, tcp, unix, app or apptcp"},
+    {"layer", OPT_LAYER, true, "raw, san, tcp, unix, app, apptcp, winsock or winsocktcp"},
     {"op", OPT_OP, true, "send, write or read"},
     {"notify", OPT_NOTIFY, true, "poll or upcall"},
     {"wake", OPT_WAKE, true, "callback or port"},
@@ -329,14 +335,16 @@ static const struct option_row *find_option(const char *arg, const char **value)
 
 static void set_defaults(struct bench_options *o, uint8_t command)
 {
-    static const uint32_t iters[BENCH_COMMANDS] = {1000, 1000, 200, 1000};
-    static const uint32_t warmup[BENCH_COMMANDS] = {100, 32, 5, 50};
+    static const uint32_t iters[BENCH_COMMANDS] = {1000, 1000, 200, 1000, 20000};
+    static const uint32_t warmup[BENCH_COMMANDS] = {100, 32, 5, 50, 1000};
 
     memset(o, 0, sizeof *o);
     o->test.command = command;
     o->test.layer = BENCH_SAN;
     o->test.size_count = 1;
-    o->test.sizes[0] = command == BENCH_LAT ? 64 : 65536;
+    o->test.sizes[0] = command == BENCH_LAT || command == BENCH_ECHO ? 64 : 65536;
+    if (command == BENCH_ECHO)
+        o->test.layer = BENCH_WINSOCK;
     o->test.iters = iters[command];
     o->test.warmup = warmup[command];
     o->test.depth = 16;
@@ -418,11 +426,16 @@ bool bench_test_check(const struct bench_test *t, struct bench_error *err)
     if (t->cq_mod > 1 && (t->layer != BENCH_RAW || t->command != BENCH_LAT))
         return bench_fail(
             err, "--cq-mod is for lat --layer raw: every operation of a SAN socket completes on its own");
-    if (t->command != BENCH_LAT && (t->idle != 0 || t->rss))
-        return bench_fail(err, "--idle and --rss belong to lat");
-    if (t->connections > 1 &&
+    if (t->command != BENCH_LAT && (t->idle != 0 || (t->rss && t->command != BENCH_ECHO)))
+        return bench_fail(err, "--idle belongs to lat, --rss to lat and echo");
+    if (t->connections > 1 && t->command != BENCH_ECHO &&
         (t->command != BENCH_BW || t->op != BENCH_SEND || t->notify != BENCH_POLL || t->verify))
-        return bench_fail(err, "--connections is for bw with polled messages, without --verify");
+        return bench_fail(err,
+                          "--connections is for echo, and for bw with polled messages, without --verify");
+    if (t->command == BENCH_ECHO && !bench_is_winsock(t->layer))
+        return bench_fail(err, "echo is for --layer winsock and winsocktcp: completion ports are Winsock's");
+    if (t->command == BENCH_ECHO && (t->verify || t->notify != BENCH_POLL))
+        return bench_fail(err, "echo waits at a completion port, and has neither --verify nor --notify");
     if (t->steps && (t->command != BENCH_LAT || t->op != BENCH_SEND || t->notify != BENCH_POLL || t->verify ||
                      t->cq_mod != 1 || (t->layer != BENCH_RAW && t->layer != BENCH_SAN)))
         return bench_fail(err, "--steps is for lat --layer raw and san with polled messages, nothing beside");
@@ -445,7 +458,7 @@ enum bench_parsed bench_options_parse(int argc, char *const argv[], struct bench
     if (argv[1][0] != '-') {
         if (!parse_name(argv[1], command_names, BENCH_COMMANDS, &command)) {
             (void)bench_fail(
-                err, "'%s' is no subcommand; there are lat, bw, connect, reg and compare (see --help)",
+                err, "'%s' is no subcommand; there are lat, bw, connect, reg, echo and compare (see --help)",
                 argv[1]);
             return BENCH_PARSED_WRONG;
         }
@@ -475,10 +488,10 @@ enum bench_parsed bench_options_parse(int argc, char *const argv[], struct bench
         }
     }
     if (out->role != BENCH_SERVER && !has_command) {
-        (void)bench_fail(err, "say what to measure: lat, bw, connect, reg or compare (see --help)");
+        (void)bench_fail(err, "say what to measure: lat, bw, connect, reg, echo or compare (see --help)");
         return BENCH_PARSED_WRONG;
     }
-    if (out->test.rss && out->test.idle == 0)
+    if (out->test.rss && out->test.idle == 0 && command == BENCH_LAT)
         out->test.idle = 1000;
     return bench_test_check(&out->test, err) ? BENCH_PARSED : BENCH_PARSED_WRONG;
 }

@@ -10,8 +10,18 @@
 
 #include "bench_error.h"
 
-enum bench_command { BENCH_LAT, BENCH_BW, BENCH_CONNECT, BENCH_REG, BENCH_COMMANDS };
-enum bench_layer_kind { BENCH_RAW, BENCH_SAN, BENCH_TCP, BENCH_UNIX, BENCH_APP, BENCH_APPTCP, BENCH_LAYERS };
+enum bench_command { BENCH_LAT, BENCH_BW, BENCH_CONNECT, BENCH_REG, BENCH_ECHO, BENCH_COMMANDS };
+enum bench_layer_kind {
+    BENCH_RAW,
+    BENCH_SAN,
+    BENCH_TCP,
+    BENCH_UNIX,
+    BENCH_APP,
+    BENCH_APPTCP,
+    BENCH_WINSOCK,
+    BENCH_WINSOCKTCP,
+    BENCH_LAYERS
+};
 enum bench_op { BENCH_SEND, BENCH_WRITE, BENCH_READ, BENCH_OPS };
 enum bench_notify { BENCH_POLL, BENCH_UPCALL, BENCH_NOTIFIES };
 enum bench_wake { BENCH_WAKE_CALLBACK, BENCH_WAKE_PORT, BENCH_WAKES };
@@ -46,7 +56,7 @@ struct bench_test {
     uint32_t inline_bytes;
     uint32_t cq_mod;
     uint32_t idle;
-    uint32_t connections; /* bw: at once */
+    uint32_t connections; /* bw, echo: at once */
     uint32_t timeout_s;   /* without progress */
 };
 
@@ -87,6 +97,7 @@ bool bench_sizes_parse(const char *text, struct bench_test *t, struct bench_erro
 
 const char *bench_command_name(unsigned v);
 const char *bench_layer_name(unsigned v);
+bool bench_is_winsock(unsigned layer);
 const char *bench_op_name(unsigned v);
 const char *bench_notify_name(unsigned v);
 const char *bench_wake_name(unsigned v);

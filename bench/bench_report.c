@@ -37,7 +37,9 @@ void bench_report_begin(struct bench_report *r)
     if (t->notify == BENCH_UPCALL && t->layer == BENCH_SAN)
         printf(" --wake %s", bench_wake_name(t->wake));
     if (t->command == BENCH_BW)
-        printf(" --depth %u --connections %u", t->depth, t->connections);
+        printf(" --depth %u", t->depth);
+    if (t->command == BENCH_BW || t->command == BENCH_ECHO)
+        printf(" --connections %u", t->connections);
     if (t->idle != 0)
         printf(" --idle %u", t->idle);
     fputs(t->same_memory ? " --same-memory" : "", stdout);
@@ -53,7 +55,8 @@ void bench_report_begin(struct bench_report *r)
         printf("%10s %11s %11s %11s %11s %11s %11s %11s\n", "#bytes", "iterations", "min[us]", "typical[us]",
                "avg[us]", "99%[us]", "99.9%[us]", "max[us]");
         break;
-    case BENCH_BW: printf("%10s %11s %13s %13s\n", "#bytes", "iterations", "msg/s", "MB/s"); break;
+    case BENCH_BW:
+    case BENCH_ECHO: printf("%10s %11s %13s %13s\n", "#bytes", "iterations", "msg/s", "MB/s"); break;
     case BENCH_CONNECT:
         printf("%10s %11s %11s %11s %11s %11s %11s %11s %11s\n", "#conns", "conns/s", "min[us]",
                "typical[us]", "avg[us]", "99%[us]", "99.9%[us]", "max[us]", "close[us]");
@@ -119,7 +122,8 @@ void bench_report_memory(struct bench_report *r, const struct bench_memory_row *
 {
     r->memory = *m;
     r->has_memory = true;
-    printf("# resident memory of an idle connected socket: client %.1f KiB, server %.1f KiB (%u sockets)\n",
+    printf("# resident memory of %s: client %.1f KiB, server %.1f KiB (%u sockets)\n",
+           r->options->test.command == BENCH_ECHO ? "a connection" : "an idle connected socket",
            m->client_kib, m->server_kib, m->count);
     (void)fflush(stdout);
 }

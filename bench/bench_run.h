@@ -12,6 +12,7 @@ struct bench_run_args {
     struct bench_ep *ep;
     struct bench_ep *const *more; /* bw --connections: all but the first */
     uint32_t more_count;
+    struct bench_echo *echo;   /* echo only */
     struct bench_layer *layer; /* connect only */
     const struct bench_layer_ops *layer_ops;
     const struct vb_addr *remote; /* connect, client */

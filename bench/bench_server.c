@@ -2,6 +2,7 @@
  * allows. */
 #include <string.h>
 
+#include "bench_echo.h"
 #include "bench_idle.h"
 #include "bench_many.h"
 #include "bench_run.h"
@@ -14,7 +15,8 @@ struct server {
     struct bench_error *err;
     const struct bench_layer_ops *ops;
     struct bench_layer *layer;
-    struct bench_ep *ep;        /* NULL for connect */
+    struct bench_ep *ep; /* NULL for connect and echo */
+    struct bench_echo *echo;
     struct bench_idle_set many; /* bw --connections */
     bool must_poll; /* verbs without a device: what the client does to our memory, this thread carries out */
 };
@@ -57,6 +59,8 @@ static bool accept_main(struct server *s)
 
     if (s->test.command == BENCH_CONNECT)
         return true;
+    if (s->test.command == BENCH_ECHO)
+        return bench_echo_accept(s->layer, &s->test, s->c, &s->echo);
     if (s->test.command == BENCH_BW)
         bench_bw_config(&s->test, false, &config);
     else
@@ -86,6 +90,10 @@ static bool check_run(struct server *s, const struct bench_run *run)
 {
     if (s->test.command == BENCH_CONNECT || s->test.command == BENCH_REG)
         return true;
+    if (s->test.command == BENCH_ECHO)
+        return bench_echo_takes(s->echo, run->size) ||
+               bench_fail(s->err, "the client asks for messages of %u bytes, which is not what it announced",
+                          run->size);
     if (run->size > s->ep->config.piece_bytes || (run->size == 0 && s->test.op != BENCH_SEND))
         return bench_fail(s->err, "the client asks for a run of %u bytes, which is not what it announced",
                           run->size);
@@ -97,6 +105,7 @@ static bool run_loop(struct server *s, struct bench_run_args *a)
     switch (s->test.command) {
     case BENCH_LAT: return bench_lat_server(a);
     case BENCH_BW: return bench_bw_server(a);
+    case BENCH_ECHO: return bench_echo_server(a);
     case BENCH_CONNECT: return say_go(s) && s->ops->serve_connects(s->layer, s->c);
     default: return say_go(s);
     }
@@ -123,6 +132,7 @@ static bool serve_run(struct server *s, const uint8_t *body, size_t bytes)
                                   .ep = s->ep,
                                   .more = s->many.eps,
                                   .more_count = s->many.count,
+                                  .echo = s->echo,
                                   .layer = s->layer,
                                   .layer_ops = s->ops,
                                   .control = s->c,
@@ -173,13 +183,14 @@ bool bench_session_server(const struct bench_options *o, struct bench_control *c
     struct server s = {.o = o, .c = c, .err = c->err};
     struct bench_idle_set idle = {0};
     bool is_good = hear_hello(&s) && open_and_listen(&s) && accept_main(&s) &&
-                   bench_many_accept(&s.many, s.ops, s.layer, &s.test, s.ep, c) &&
+                   (s.echo != NULL || bench_many_accept(&s.many, s.ops, s.layer, &s.test, s.ep, c)) &&
                    bench_idle_accept(&idle, s.ops, s.layer, &s.test, c) && serve_runs(&s);
 
     if (!is_good)
         bench_control_send_error(c);
     bench_idle_close(&idle);
     bench_idle_close(&s.many);
+    bench_echo_close(s.echo);
     if (s.ep != NULL)
         s.ep->ops->close(s.ep);
     if (s.layer != NULL)

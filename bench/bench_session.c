@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_echo.h"
 #include "bench_idle.h"
 #include "bench_many.h"
 #include "bench_run.h"
@@ -19,7 +20,8 @@ struct client {
     const struct bench_layer_ops *ops;
     struct bench_layer *layer;
     struct bench_ready ready;
-    struct bench_ep *ep;        /* NULL for connect */
+    struct bench_ep *ep; /* NULL for connect and echo */
+    struct bench_echo *echo;
     struct bench_ep bare;       /* stands in for it: progress and patience */
     struct bench_idle_set many; /* bw --connections */
     uint64_t *times;
@@ -88,6 +90,8 @@ static bool connect_main(struct client *k)
 
     if (k->test->command == BENCH_CONNECT)
         return true;
+    if (k->test->command == BENCH_ECHO)
+        return bench_echo_connect(k->layer, k->test, &k->ready.addr, k->c, k->report, &k->echo);
     ep_config(k->test, &config);
     return k->ops->connect(k->layer, &config, &k->ready.addr, k->test->timeout_s * 1000, &k->ep) &&
            exchange_windows(k);
@@ -124,6 +128,7 @@ static bool run_loop(struct client *k, struct client_run *run)
     case BENCH_LAT: return bench_lat_client(&run->args);
     case BENCH_BW: return bench_bw_client(&run->args);
     case BENCH_CONNECT: return bench_connect_client(&run->args);
+    case BENCH_ECHO: return bench_echo_client(&run->args);
     default: return bench_reg_client(&run->args, run->kind, run->is_cold, &run->is_supported);
     }
 }
@@ -166,6 +171,7 @@ static bool run_once(struct client *k, struct client_run *run, uint32_t size, ui
     run->args.ep = ep;
     run->args.more = k->many.eps;
     run->args.more_count = k->many.count;
+    run->args.echo = k->echo;
     run->args.layer = k->layer;
     run->args.layer_ops = k->ops;
     run->args.remote = &k->ready.addr;
@@ -314,12 +320,14 @@ bool bench_session_client(const struct bench_options *o, struct bench_control *c
 
     k.bare.err = c->err;
     is_good = say_hello(&k) && open_layer(&k) && connect_main(&k) &&
-              bench_many_connect(&k.many, k.ops, k.layer, k.test, k.ep, &k.ready.addr, c) &&
+              (k.echo != NULL ||
+               bench_many_connect(&k.many, k.ops, k.layer, k.test, k.ep, &k.ready.addr, c)) &&
               bench_idle_connect(&idle, k.ops, k.layer, k.test, &k.ready.addr, c, r) && measure_all(&k);
     if (!is_good)
         bench_control_send_error(c);
     bench_idle_close(&idle);
     bench_idle_close(&k.many);
+    bench_echo_close(k.echo);
     if (k.ep != NULL)
         k.ep->ops->close(k.ep);
     if (k.layer != NULL)

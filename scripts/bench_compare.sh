@@ -213,7 +213,7 @@ perftest_mb() { awk -v v="$(column 4)" 'BEGIN { if (v != "") printf "%.3f", v * 
 # --- the figures -------------------------------------------------------------------------------------------
 # Each function measures one figure for one way of doing it: fn WHO [...]. WHO: raw, san, perftest, rsockets,
 # tcp; *_as_perftest: with the inline size that perftest really has on this device.
-inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100 rate_iters=200000 many_iters=4000
+inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100 rate_iters=200000 many_iters=4000 echo_iters=60000
 depth=16
 
 lat_poll() {
@@ -325,6 +325,13 @@ many() {
     sample "bw64k.many$2.$1" "$(column 4)"
 }
 
+# echo_server WHO: messages per second there and back, one under way in each of 1000 connections, and what a connection takes.
+echo_server() {
+    WSD_SOFTIWARP_CRC=off ours echo --layer "$1" --connections 1000 --iters "$echo_iters" --rss
+    sample "echo1000.$1" "$(column 3)"
+    sample "rss.echo.$1" "$(idle_memory)"
+}
+
 # reg prints a row for each kind: bytes iterations what cache min typical ...
 reg_row() { awk -v what="$1" -v cache="$2" '$3 == what && $4 == cache { print $6 }' <<<"$answer"; }
 reg() {
@@ -411,6 +418,7 @@ own_jobs() {
 own_lat poll raw
 own_lat poll san
 own_lat poll app
+own_lat poll winsock
 own_lat poll apptcp
 own_lat poll tcp
 own_lat upcall raw
@@ -436,6 +444,8 @@ many app 100
 many app 1000
 many tcp 1
 many tcp 1000
+echo_server winsock
+echo_server winsocktcp
 own_bw 64K send off raw
 own_bw 64K send off san
 own_bw 64K read off raw
@@ -634,7 +644,7 @@ set_lengths() {
     [[ $place != windows ]] || sweep=''
     if [[ -n $quick ]]; then
         rounds=1 sweep='' lat_iters=500 upcall_iters=200 bw_iters=100 reg_iters=50 connect_iters=20
-        rate_iters=2000 many_iters=1000
+        rate_iters=2000 many_iters=1000 echo_iters=2000
         bw_length=(--iters 100)
         ((idle <= 100)) || idle=100
     fi

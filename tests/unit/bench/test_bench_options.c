@@ -194,6 +194,23 @@ static void sockets_carry_messages_only(void **state)
     }
 }
 
+static void echo_is_of_winsock(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("echo"), BENCH_PARSED);
+    assert_int_equal(o.test.layer, BENCH_WINSOCK);
+    assert_int_equal(o.test.sizes[0], 64);
+    assert_int_equal(o.test.connections, 1);
+    assert_int_equal(parse("echo --layer winsocktcp --connections 1000 --rss"), BENCH_PARSED);
+    assert_int_equal(o.test.idle, 0);
+    assert_int_equal(parse("lat --layer winsock"), BENCH_PARSED);
+    assert_int_equal(parse("echo --layer app"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("echo --verify"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("echo --sizes 0"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("echo --idle 3"), BENCH_PARSED_WRONG);
+    assert_int_equal(parse("reg --layer winsock"), BENCH_PARSED_WRONG);
+}
+
 static void rss_without_a_number_means_a_thousand(void **state)
 {
     (void)state;
@@ -227,6 +244,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(combinations_without_meaning_are_refused),
         cmocka_unit_test(sockets_carry_messages_only),
+        cmocka_unit_test(echo_is_of_winsock),
         cmocka_unit_test(rss_without_a_number_means_a_thousand),
         cmocka_unit_test(the_other_ways_to_end),
     };

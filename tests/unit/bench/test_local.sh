@@ -59,6 +59,19 @@ for layer in san tcp; do
 done
 kill "$server" && wait "$server" 2>/dev/null
 
+# Over the Winsock calls, in one command: SAN and TCP. A server of one command and of many sizes; a wrong wish of the peer.
+export WSD_SWITCH_LOOPBACK=on WSD_SOFTIWARP_LOOPBACK=on
+for layer in winsock winsocktcp; do
+    status_is 0 "$bench" echo --layer "$layer" --backend softiwarp --addr 127.0.0.1 --connections 20 --sizes 1,64K,64 --iters 100 \
+        --rss --timeout 20 --quiet
+    has '# resident memory of a connection: client '
+    [[ $(grep -cE '^ +(1|65536|64) +100 ' "$results/said") == 3 ]] || { echo "FAILED: not three rows" && failures=$((failures + 1)); }
+    status_is 0 "$bench" lat --layer "$layer" --backend softiwarp --addr 127.0.0.1 --sizes 64,64K --iters 20 --timeout 20 --quiet
+done
+# What is carried otherwise than the layer says is no figure.
+status_is 1 "$bench" lat --layer winsock --provider /nowhere.so --addr 127.0.0.1 --iters 20 --timeout 20 --quiet
+has 'the switch carries the connection over tcp'
+
 status_is 2 "$bench" reg --layer tcp
 has 'tcp registers no memory'
 status_is 2 "$bench" lat --layer unix --op read
