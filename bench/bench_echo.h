@@ -6,19 +6,19 @@
 #define BENCH_ECHO_H
 
 #include "bench_ep.h"
-#include "bench_report.h"
 #include "bench_run.h"
 
 struct bench_echo;
 
-/* Client: test->connections of them, and one message there and back over each; with --rss, what each took of memory at both
- * ends goes to the report. False: the sentence is in control->err. What was made so far is in *out either way. */
+/* Client: test->connections of them, and one message there and back over each. False: the sentence is in control->err. What was made so far is in *out either way. */
 bool bench_echo_connect(struct bench_layer *l, const struct bench_test *t, const struct vb_addr *remote,
-                        struct bench_control *c, struct bench_report *r, struct bench_echo **out);
+                        struct bench_control *c, struct bench_echo **out);
 /* Server: the counterpart, on the layer's listener. */
 bool bench_echo_accept(struct bench_layer *l, const struct bench_test *t, struct bench_control *c,
                        struct bench_echo **out);
 
+/* How many there are, and the resident memory of this process before the first of them and now. */
+struct bench_idle bench_echo_memory(const struct bench_echo *e);
 /* May a run have messages of this size? The peer asks. */
 bool bench_echo_takes(const struct bench_echo *e, uint32_t size);
 

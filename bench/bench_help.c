@@ -50,7 +50,7 @@ const char bench_help_text[] =
     "  --connections N      bw, echo: so many at once, all driven by one thread, in bw with --depth in\n"
     "                       each (1)\n"
     "  --rss                lat: resident memory of each of them, at both ends (--idle 1000 unless given);\n"
-    "                       echo: of each connection, its message included, after one round trip\n"
+    "                       echo: of each connection, its message included, after all runs\n"
     "  --verify             fill and check every byte at both ends; figures then include that work\n"
     "  --steps              lat: each send and each receive begins and ends within one function, with the\n"
     "                       peer at rest, for instruction counters (scripts/count_instructions.sh); over\n"

@@ -160,6 +160,15 @@ static bool serve_run(struct server *s, const uint8_t *body, size_t bytes)
     return bench_control_send(s->c, BENCH_MSG_DONE, answer, bench_done_encode(&done, answer));
 }
 
+/* echo */
+static bool tell_memory(struct server *s)
+{
+    struct bench_idle mine = bench_echo_memory(s->echo);
+    uint8_t body[BENCH_BODY_MAX];
+
+    return bench_control_send(s->c, BENCH_MSG_IDLE, body, bench_idle_encode(&mine, body));
+}
+
 static bool serve_runs(struct server *s)
 {
     uint8_t body[BENCH_BODY_MAX];
@@ -170,7 +179,7 @@ static bool serve_runs(struct server *s)
         if (!wait_for_word(s) || !bench_control_receive(s->c, &type, body, &bytes))
             return false;
         if (type == BENCH_MSG_BYE)
-            return true;
+            return s->echo == NULL || tell_memory(s);
         if (type != BENCH_MSG_RUN)
             return bench_fail(s->err, "the client sent control message %d where RUN belongs", (int)type);
         if (!serve_run(s, body, bytes))

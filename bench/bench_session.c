@@ -91,7 +91,7 @@ static bool connect_main(struct client *k)
     if (k->test->command == BENCH_CONNECT)
         return true;
     if (k->test->command == BENCH_ECHO)
-        return bench_echo_connect(k->layer, k->test, &k->ready.addr, k->c, k->report, &k->echo);
+        return bench_echo_connect(k->layer, k->test, &k->ready.addr, k->c, &k->echo);
     ep_config(k->test, &config);
     return k->ops->connect(k->layer, &config, &k->ready.addr, k->test->timeout_s * 1000, &k->ep) &&
            exchange_windows(k);
@@ -297,6 +297,26 @@ static bool measure_size(struct client *k, uint32_t size)
     return true;
 }
 
+/* echo: after all runs, so that everything that is touched only now and then has been. The server tells its part behind BYE. */
+static bool weigh_connections(struct client *k)
+{
+    struct bench_idle mine = bench_echo_memory(k->echo), theirs;
+    uint8_t body[BENCH_BODY_MAX];
+    size_t bytes;
+    struct bench_memory_row m;
+
+    if (!bench_control_expect(k->c, BENCH_MSG_IDLE, body, &bytes))
+        return false;
+    if (!bench_idle_decode(body, bytes, &theirs) || theirs.count != mine.count)
+        return bench_fail(k->err, "the server's IDLE message is malformed");
+    m.count = mine.count;
+    m.client_kib = ((double)mine.rss_after - (double)mine.rss_before) / 1024 / mine.count;
+    m.server_kib = ((double)theirs.rss_after - (double)theirs.rss_before) / 1024 / mine.count;
+    if (k->test->rss)
+        bench_report_memory(k->report, &m);
+    return true;
+}
+
 static bool measure_all(struct client *k)
 {
     unsigned sizes = k->test->command == BENCH_CONNECT ? 1 : k->test->size_count;
@@ -308,7 +328,7 @@ static bool measure_all(struct client *k)
         if (!measure_size(k, size))
             return bench_fail_in(k->err, "%s of %u bytes", bench_command_name(k->test->command), size);
     }
-    return bench_control_send(k->c, BENCH_MSG_BYE, NULL, 0);
+    return bench_control_send(k->c, BENCH_MSG_BYE, NULL, 0) && (k->echo == NULL || weigh_connections(k));
 }
 
 bool bench_session_client(const struct bench_options *o, struct bench_control *c, struct bench_report *r)

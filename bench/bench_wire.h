@@ -20,13 +20,13 @@ enum bench_message_type {
     BENCH_MSG_HELLO = 1, /* client: the test */
     BENCH_MSG_READY,     /* server: listening at this address, on this device */
     BENCH_MSG_DESC,      /* both: window for RDMA, receives posted */
-    BENCH_MSG_IDLE,      /* server: idle connections accepted, its resident memory before and after */
-    BENCH_MSG_RUN,       /* client: get ready for this many of this size */
-    BENCH_MSG_GO,        /* server: ready */
-    BENCH_MSG_END,       /* client: finished */
-    BENCH_MSG_DONE,      /* server: finished, bytes it checked */
-    BENCH_MSG_BYE,       /* client: no more runs */
-    BENCH_MSG_ERROR      /* either: what failed here */
+    BENCH_MSG_IDLE, /* server: connections (idle, echo: behind BYE), its resident memory before and after */
+    BENCH_MSG_RUN,  /* client: get ready for this many of this size */
+    BENCH_MSG_GO,   /* server: ready */
+    BENCH_MSG_END,  /* client: finished */
+    BENCH_MSG_DONE, /* server: finished, bytes it checked */
+    BENCH_MSG_BYE,  /* client: no more runs */
+    BENCH_MSG_ERROR /* either: what failed here */
 };
 
 struct bench_header {

@@ -38,6 +38,7 @@ struct bench_echo {
     uint32_t size;        /* of a message of this run */
     uint64_t to_start;    /* client: messages of this run not begun */
     uint64_t done;        /* messages of this run that were echoed */
+    uint64_t rss_before;  /* bytes */
     pal_atomic_u64 *beat; /* progress; NULL: nobody looks */
 };
 
@@ -166,6 +167,7 @@ static struct bench_echo *create(struct bench_layer *l, const struct bench_test 
         e->layer = app_layer_of(l);
         e->control = c;
         e->room = t->connections;
+        e->rss_before = pal_resident_bytes();
         e->piece_bytes = largest;
         e->size = t->sizes[0];
         e->conns = calloc(e->room, sizeof *e->conns);
@@ -244,30 +246,9 @@ static bool greet(struct bench_echo *e, const struct bench_test *t)
     return true;
 }
 
-static bool weigh(struct bench_echo *e, uint64_t before, const struct bench_test *t, struct bench_report *r)
-{
-    uint64_t after = pal_resident_bytes();
-    uint8_t body[BENCH_BODY_MAX];
-    size_t bytes;
-    struct bench_idle theirs;
-    struct bench_memory_row m;
-
-    if (!bench_control_expect(e->control, BENCH_MSG_IDLE, body, &bytes))
-        return false;
-    if (!bench_idle_decode(body, bytes, &theirs) || theirs.count != e->count)
-        return bench_fail(e->control->err, "the server's IDLE message is malformed");
-    m.count = e->count;
-    m.client_kib = ((double)after - (double)before) / 1024 / e->count;
-    m.server_kib = ((double)theirs.rss_after - (double)theirs.rss_before) / 1024 / e->count;
-    if (t->rss)
-        bench_report_memory(r, &m);
-    return true;
-}
-
 bool bench_echo_connect(struct bench_layer *l, const struct bench_test *t, const struct vb_addr *remote,
-                        struct bench_control *c, struct bench_report *r, struct bench_echo **out)
+                        struct bench_control *c, struct bench_echo **out)
 {
-    uint64_t before = pal_resident_bytes();
     struct bench_echo *e = *out = create(l, t, c);
     WSD_SOCKADDR_IN to;
 
@@ -277,7 +258,7 @@ bool bench_echo_connect(struct bench_layer *l, const struct bench_test *t, const
     while (e->count < t->connections)
         if (!connect_one(e, &to))
             return bench_fail_in(c->err, "connection %u of %u", e->count + 1, t->connections);
-    return greet(e, t) && weigh(e, before, t, r);
+    return greet(e, t);
 }
 
 /* --- accepting them ------------------------------------------------------------------------------------- */
@@ -346,21 +327,23 @@ static bool accept_all(struct bench_echo *e, const struct bench_test *t)
 bool bench_echo_accept(struct bench_layer *l, const struct bench_test *t, struct bench_control *c,
                        struct bench_echo **out)
 {
-    struct bench_idle mine = {t->connections, pal_resident_bytes(), 0};
     struct bench_echo *e = *out = create(l, t, c);
-    uint8_t body[BENCH_BODY_MAX];
 
     if (e == NULL)
         return false;
     if (CreateIoCompletionPort((HANDLE)e->layer->listener, e->port, 0, 0) == NULL)
         return fail(e, "the completion port of the listener");
-    if (!accept_next(e) || !accept_all(e, t))
-        return bench_fail_in(c->err, "echo server");
-    mine.rss_after = pal_resident_bytes();
-    return bench_control_send(c, BENCH_MSG_IDLE, body, bench_idle_encode(&mine, body));
+    return (accept_next(e) && accept_all(e, t)) || bench_fail_in(c->err, "echo server");
 }
 
 /* --- runs ----------------------------------------------------------------------------------------------- */
+
+struct bench_idle bench_echo_memory(const struct bench_echo *e)
+{
+    struct bench_idle m = {e->count, e->rss_before, pal_resident_bytes()};
+
+    return m;
+}
 
 bool bench_echo_takes(const struct bench_echo *e, uint32_t size)
 {

@@ -2,9 +2,9 @@
 #include "bench_echo.h"
 
 bool bench_echo_connect(struct bench_layer *l, const struct bench_test *t, const struct vb_addr *remote,
-                        struct bench_control *c, struct bench_report *r, struct bench_echo **out)
+                        struct bench_control *c, struct bench_echo **out)
 {
-    (void)l, (void)t, (void)remote, (void)r, (void)out;
+    (void)l, (void)t, (void)remote, (void)out;
     return bench_fail(c->err, "echo is for Linux");
 }
 
@@ -13,6 +13,14 @@ bool bench_echo_accept(struct bench_layer *l, const struct bench_test *t, struct
 {
     (void)l, (void)t, (void)out;
     return bench_fail(c->err, "echo is for Linux");
+}
+
+struct bench_idle bench_echo_memory(const struct bench_echo *e)
+{
+    struct bench_idle none = {0};
+
+    (void)e;
+    return none;
 }
 
 bool bench_echo_takes(const struct bench_echo *e, uint32_t size)

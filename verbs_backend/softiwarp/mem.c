@@ -222,19 +222,19 @@ uint32_t si_mw_rkey(const struct vb_mw *mw)
 
 bool si_window_bind(struct vb_qp *qp, const struct si_slot *s)
 {
-    struct vb_mw *mw = s->mw;
-    const struct vb_mr *mr = s->mr;
+    struct vb_mw *mw = s->send->mw;
+    const struct vb_mr *mr = s->send->mr;
     if (pal_load_acquire(&mw->is_bound) || mw->pd != qp->pd || mr->pd != qp->pd ||
         !(mr->access & VB_ACCESS_WINDOW) ||
-        ((s->bind_access & VB_ACCESS_REMOTE_WRITE) && !(mr->access & VB_ACCESS_LOCAL_WRITE)) ||
-        s->bind_addr < mr->addr || s->bind_addr - mr->addr > mr->bytes ||
-        s->bind_bytes > mr->bytes - (s->bind_addr - mr->addr))
+        ((s->send->bind_access & VB_ACCESS_REMOTE_WRITE) && !(mr->access & VB_ACCESS_LOCAL_WRITE)) ||
+        s->send->bind_addr < mr->addr || s->send->bind_addr - mr->addr > mr->bytes ||
+        s->send->bind_bytes > mr->bytes - (s->send->bind_addr - mr->addr))
         return false;
-    mw->rkey = (struct si_key){.key = s->rkey,
-                               .access = s->bind_access,
+    mw->rkey = (struct si_key){.key = s->send->rkey,
+                               .access = s->send->bind_access,
                                .pd = qp->pd,
-                               .start = s->bind_addr,
-                               .bytes = s->bind_bytes,
+                               .start = s->send->bind_addr,
+                               .bytes = s->send->bind_bytes,
                                .qp_number = qp->number,
                                .mw = mw};
     if (!add(qp->be, &mw->rkey))

@@ -6,19 +6,28 @@
 
 /* ---- create and destroy ---- */
 
-static bool queue_init(struct si_queue *q, uint32_t depth, uint32_t sge, uint32_t inline_bytes)
+static bool queue_init(struct si_queue *q, uint32_t depth, uint32_t sge)
 {
-    const uint32_t pieces = sge > 0 ? sge : 1; /* inline payload is one */
     q->depth = depth;
     q->size = depth > 0 ? depth : 1;
+    q->sge = sge;
     q->slots = calloc(depth + 1u, sizeof *q->slots); /* calloc of nothing may be NULL */
-    q->pieces = calloc((size_t)depth * pieces + 1, sizeof *q->pieces);
-    q->inl = calloc((size_t)depth * inline_bytes + 1, 1);
-    if (!q->slots || !q->pieces || !q->inl)
+    if (sge > 1)
+        q->pieces = malloc(((size_t)depth * sge + 1) * sizeof *q->pieces); /* not calloc: not touched */
+    return q->slots && (q->pieces || sge <= 1);
+}
+
+static bool send_queue_init(struct si_queue *q, const struct vb_qp_caps *caps)
+{
+    if (!queue_init(q, caps->send_wr, caps->send_sge))
         return false;
-    for (uint32_t i = 0; i < depth; i++) {
-        q->slots[i].piece = q->pieces + (size_t)i * pieces;
-        q->slots[i].inl = q->inl + (size_t)i * inline_bytes;
+    q->sends = calloc(q->depth + 1u, sizeof *q->sends);
+    q->inl = malloc((size_t)q->depth * caps->inline_bytes + 1);
+    if (!q->sends || !q->inl)
+        return false;
+    for (uint32_t i = 0; i < q->depth; i++) {
+        q->slots[i].send = &q->sends[i];
+        q->sends[i].inl = q->inl + (size_t)i * caps->inline_bytes;
     }
     return true;
 }
@@ -27,6 +36,7 @@ static void queue_fini(struct si_queue *q)
 {
     free(q->slots);
     free(q->pieces);
+    free(q->sends);
     free(q->inl);
 }
 
@@ -59,8 +69,8 @@ vb_status_t si_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *
     qp->rx.along = qp->be->set.read_along;
     qp->rx.buf_bytes = qp->rx.along > SI_RX_BYTES ? qp->rx.along : SI_RX_BYTES;
     qp->rx.buf = malloc(qp->rx.buf_bytes);
-    const bool has_queues = queue_init(&qp->sq, qp->caps.send_wr, qp->caps.send_sge, qp->caps.inline_bytes) &
-                            queue_init(&qp->rq, qp->caps.recv_wr, qp->caps.recv_sge, 0);
+    const bool has_queues = send_queue_init(&qp->sq, &qp->caps) &
+                            queue_init(&qp->rq, qp->caps.recv_wr, qp->caps.recv_sge);
     if (!qp->rx.buf || !has_queues || !pal_mutex_init(&qp->lock)) {
         free_qp(qp);
         return VB_E_NOMEM;
@@ -146,9 +156,9 @@ void si_recv_done(struct vb_qp *qp, vb_status_t st, uint32_t bytes)
 static void leave_window(struct vb_qp *qp, const struct si_slot *s)
 {
     if (s->op == VB_WR_BIND && s->is_bound_early)
-        (void)si_window_invalidate(qp, s->mw, s->rkey);
+        (void)si_window_invalidate(qp, s->send->mw, s->send->rkey);
     else
-        pal_sub_acq_rel(&s->mw->queued, 1);
+        pal_sub_acq_rel(&s->send->mw->queued, 1);
 }
 
 /* Everything that is not done comes back, in order; the request `seq` with its cause. */
@@ -394,9 +404,10 @@ vb_status_t si_qp_attach(struct vb_qp *qp, struct vb_conn *conn)
 /* ---- posting ---- */
 
 /* Copies the pieces; a bad key is remembered and reported when the request's turn comes, as hardware does. */
-static void fill_pieces(struct vb_qp *qp, struct si_slot *s, const struct vb_sge *sge, uint32_t count,
-                        bool for_write)
+static void fill_pieces(struct vb_qp *qp, struct si_queue *q, struct si_slot *s, const struct vb_sge *sge,
+                        uint32_t count, bool for_write)
 {
+    s->piece = count <= 1 ? &s->one : q->pieces + (size_t)(s - q->slots) * q->sge;
     s->piece_count = 0;
     s->bytes = 0;
     s->status = VB_OK;
@@ -417,11 +428,12 @@ static void fill_inline(struct si_slot *s, const struct vb_sge *sge, uint32_t co
     s->status = VB_OK;
     for (uint32_t i = 0; i < count; i++) {
         if (sge[i].bytes)
-            memcpy(s->inl + s->bytes, (const void *)(uintptr_t)sge[i].addr, sge[i].bytes);
+            memcpy(s->send->inl + s->bytes, (const void *)(uintptr_t)sge[i].addr, sge[i].bytes);
         s->bytes += sge[i].bytes;
     }
     s->piece_count = s->bytes > 0;
-    s->piece[0] = (struct si_piece){.base = s->inl, .bytes = s->bytes};
+    s->one = (struct si_piece){.base = s->send->inl, .bytes = s->bytes};
+    s->piece = &s->one;
 }
 
 static bool has_data(uint8_t op)
@@ -465,28 +477,28 @@ static void take_send(struct vb_qp *qp, const struct vb_send_wr *wr)
     if (wr->flags & VB_WR_INLINE)
         fill_inline(s, wr->sge, wr->sge_count);
     else if (has_data(wr->op))
-        fill_pieces(qp, s, wr->sge, wr->sge_count, wr->op == VB_WR_READ);
+        fill_pieces(qp, &qp->sq, s, wr->sge, wr->sge_count, wr->op == VB_WR_READ);
     if (wr->op == VB_WR_BIND) {
-        s->mw = wr->u.bind.mw;
-        s->mr = wr->u.bind.mr;
-        s->bind_addr = wr->u.bind.addr;
-        s->bind_bytes = wr->u.bind.bytes;
-        s->bind_access = wr->u.bind.access;
-        s->rkey = si_new_key(qp->be);
-        pal_store_relaxed(&s->mw->posted_key, s->rkey);
+        s->send->mw = wr->u.bind.mw;
+        s->send->mr = wr->u.bind.mr;
+        s->send->bind_addr = wr->u.bind.addr;
+        s->send->bind_bytes = wr->u.bind.bytes;
+        s->send->bind_access = wr->u.bind.access;
+        s->send->rkey = si_new_key(qp->be);
+        pal_store_relaxed(&s->send->mw->posted_key, s->send->rkey);
         /* At once, though others wait for TCP before it: a consumer may tell the key by other ways than this QP. Not
          * when the window has something to do first. */
-        s->is_bound_early = qp->state == SI_QP_RTS && !pal_load_acquire(&s->mw->queued) &&
+        s->is_bound_early = qp->state == SI_QP_RTS && !pal_load_acquire(&s->send->mw->queued) &&
                             si_window_bind(qp, s);
         if (!s->is_bound_early)
-            pal_add_acq_rel(&s->mw->queued, 1);
+            pal_add_acq_rel(&s->send->mw->queued, 1);
     } else if (wr->op == VB_WR_INVALIDATE) {
-        s->mw = wr->u.invalidate;
-        s->rkey = pal_load_relaxed(&s->mw->posted_key);
-        pal_add_acq_rel(&s->mw->queued, 1);
+        s->send->mw = wr->u.invalidate;
+        s->send->rkey = pal_load_relaxed(&s->send->mw->posted_key);
+        pal_add_acq_rel(&s->send->mw->queued, 1);
     } else {
-        s->remote_addr = wr->u.rdma.remote_addr;
-        s->rkey = wr->u.rdma.rkey;
+        s->send->remote_addr = wr->u.rdma.remote_addr;
+        s->send->rkey = wr->u.rdma.rkey;
     }
 }
 
@@ -541,7 +553,7 @@ vb_status_t si_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr, const st
         struct si_slot *s = si_slot(q, q->posted++);
         s->id = wr->id;
         s->state = SI_SLOT_POSTED;
-        fill_pieces(qp, s, wr->sge, wr->sge_count, true);
+        fill_pieces(qp, q, s, wr->sge, wr->sge_count, true);
         wr = wr->next;
     }
     *bad = wr;

@@ -175,28 +175,37 @@ struct si_piece {
 
 enum si_slot_state { SI_SLOT_POSTED, SI_SLOT_STARTED, SI_SLOT_DONE };
 
+/* What only requests of a send queue have. Apart, because a queue goes round through all its slots: every byte of one is resident
+ * memory of every connection, and receive queues are the deeper ones. */
+struct si_send_slot {
+    uint8_t *inl; /* payload when inline */
+    uint64_t remote_addr;
+    uint32_t rkey; /* remote key; BIND, INVALIDATE: key of the window */
+    uint32_t bind_access;
+    struct vb_mw *mw;
+    struct vb_mr *mr; /* BIND */
+    uint64_t bind_addr, bind_bytes;
+};
+
 struct si_slot {
     uint64_t id;
     uint8_t op, flags, state; /* enum vb_wr_op; VB_WR_*; enum si_slot_state */
     bool is_bound_early;      /* BIND: was carried out when it was posted */
     uint8_t status;           /* of DONE; POSTED: VB_E_PROTECTION when a local key or its bounds are wrong */
     uint32_t piece_count, bytes;
-    struct si_piece *piece;
-    uint8_t *inl; /* payload when inline */
-    uint64_t remote_addr;
-    uint32_t rkey; /* remote key; BIND, INVALIDATE: key of the window */
-    struct vb_mw *mw;
-    struct vb_mr *mr; /* BIND */
-    uint64_t bind_addr, bind_bytes;
-    uint32_t bind_access;
+    struct si_piece one;       /* most have no more, and memory for more is not touched then */
+    struct si_piece *piece;    /* &one, or a place in the queue's pieces */
+    struct si_send_slot *send; /* NULL in a receive queue */
 };
 
 /* Sequence numbers only grow: free <= done <= exec <= posted; slot n lives at slots[n % size]. */
 struct si_queue {
     struct si_slot *slots;
-    struct si_piece *pieces;
+    struct si_piece *pieces;    /* `sge` for each slot; NULL: one is all there may be */
+    struct si_send_slot *sends; /* NULL in a receive queue */
     uint8_t *inl;
     uint32_t depth, size; /* size: depth, at least 1 */
+    uint32_t sge;
     uint64_t posted, exec, done;
     pal_atomic_u64 free; /* what was polled; written under cq.lock */
 };

@@ -141,8 +141,8 @@ static void frame_of_request(struct vb_qp *qp)
     if (s->op == VB_WR_WRITE) {
         h.is_tagged = true;
         h.opcode = RDMAP_WRITE;
-        h.stag = s->rkey;
-        h.to = s->remote_addr + t->offset;
+        h.stag = s->send->rkey;
+        h.to = s->send->remote_addr + t->offset;
     } else {
         h.opcode = s->flags & VB_WR_SOLICITED ? RDMAP_SEND_SE : RDMAP_SEND;
         h.qn = DDP_QN_SEND;
@@ -152,7 +152,7 @@ static void frame_of_request(struct vb_qp *qp)
     begin_frame(qp, &h, n);
     uint32_t rest = n;
     if ((s->flags & VB_WR_INLINE) && s->bytes <= SI_TX_INLINE && n) { /* one piece; it was copied anyway */
-        put(qp, memcpy(take_scratch(t, n), s->inl + t->offset, n), n);
+        put(qp, memcpy(take_scratch(t, n), s->send->inl + t->offset, n), n);
         rest = 0;
     }
     while (rest > 0) {
@@ -245,8 +245,8 @@ static void read_request(struct vb_qp *qp, uint64_t seq, const struct si_slot *s
     const struct rdmap_read_request req = {.sink_stag = r->stag,
                                            .sink_to = r->to,
                                            .bytes = s ? s->bytes : 0,
-                                           .source_stag = s ? s->rkey : 0,
-                                           .source_to = s ? s->remote_addr : 0};
+                                           .source_stag = s ? s->send->rkey : 0,
+                                           .source_to = s ? s->send->remote_addr : 0};
     begin_frame(qp, &h, RDMAP_READ_REQUEST_BYTES);
     uint8_t *p = take_scratch(t, RDMAP_READ_REQUEST_BYTES);
     rdmap_read_request_encode(&req, p);
@@ -321,14 +321,14 @@ static enum next start_request(struct vb_qp *qp)
             return NEXT_BUILT;
         case VB_WR_BIND:
             if (!s->is_bound_early)
-                pal_sub_acq_rel(&s->mw->queued, 1);
+                pal_sub_acq_rel(&s->send->mw->queued, 1);
             if (!s->is_bound_early && !si_window_bind(qp, s))
                 return fail_request(qp, seq, VB_E_PROTECTION);
             s->state = SI_SLOT_DONE;
             break;
         case VB_WR_INVALIDATE:
-            pal_sub_acq_rel(&s->mw->queued, 1);
-            if (!si_window_invalidate(qp, s->mw, s->rkey))
+            pal_sub_acq_rel(&s->send->mw->queued, 1);
+            if (!si_window_invalidate(qp, s->send->mw, s->send->rkey))
                 return fail_request(qp, seq, VB_E_PROTECTION);
             s->state = SI_SLOT_DONE;
             break;
