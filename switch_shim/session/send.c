@@ -207,14 +207,14 @@ void sw_session_want_write(struct sw_session *s)
 
 bool sw_session_cancel(struct sw_session *s, struct sw_op *op)
 {
-    bool untouched = op->taken == 0 && op->bytes == 0 && op->transfers == 0;
+    const bool is_untouched = op->taken == 0 && op->bytes == 0 && op->transfers == 0;
 
     sw_stir(s);
-    if (!untouched || s->rx.step.op == op)
+    if (op->transfers != 0 || s->rx.step.op == op)
         return false;
-    if (!sw_ops_remove(&s->tx.ops, op) && !sw_ops_remove(&s->rx.ops, op))
+    if (!sw_ops_remove(&s->rx.ops, op) && (!is_untouched || !sw_ops_remove(&s->tx.ops, op)))
         return false;
-    sw_complete(s, op, WSA_OPERATION_ABORTED);
+    sw_complete(s, op, op->bytes == 0 ? WSA_OPERATION_ABORTED : 0); /* a receive: what it has, it has */
     sw_work(s);
     return true;
 }

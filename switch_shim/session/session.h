@@ -200,8 +200,8 @@ size_t sw_session_send_room(const struct sw_session *s);
 bool sw_session_is_writable(const struct sw_session *s);
 /* A non-blocking send was told WSAEWOULDBLOCK: FD_WRITE when there is room again. */
 void sw_session_want_write(struct sw_session *s);
-/* Take an operation back: true, and SW_DO_COMPLETE with WSA_OPERATION_ABORTED follows. False: part of it has gone or RDMA
- * uses its memory; it completes by itself (contract 8.8: else only closing helps). */
+/* Take an operation back: true, and SW_DO_COMPLETE with WSA_OPERATION_ABORTED follows; with 0 of a receive that has bytes (waits
+ * for all). False: part of a send has gone or RDMA uses the memory; it completes by itself (contract 8.8: else only closing helps). */
 bool sw_session_cancel(struct sw_session *s, struct sw_op *op);
 /* how: SD_SEND, SD_RECEIVE, SD_BOTH. What comes after SD_RECEIVE is thrown away; receives that wait stay (windows.md
  * trap 6). 0 or WSAENOTCONN, WSAEINVAL, WSATRY_AGAIN. */

@@ -44,15 +44,19 @@ static void put_addresses(struct accept_ex *x)
 /* io and its part are given back; the application hears. */
 static void finish(struct sw_io *io, int error, DWORD bytes)
 {
-    struct accept_ex *x = io->extra;
-    struct sw_sock *into = x->into;
+    struct accept_ex *x;
+    struct sw_sock *into;
 
+    pal_mutex_lock(&io->sock->lock); /* cancel() looks */
+    x = io->extra;
+    io->extra = NULL;
+    pal_mutex_unlock(&io->sock->lock);
+    into = x->into;
     pal_mutex_lock(&into->lock);
     if (into->state == SW_ACCEPTING) /* nobody came: it may be used for something else */
         sw_sock_move_back_locked(into);
     pal_mutex_unlock(&into->lock);
     free(x);
-    io->extra = NULL;
     sw_io_deliver(io, error, bytes);
     sw_sock_release(into);
 }
@@ -75,10 +79,9 @@ static void connected(struct sw_io *io)
         finish(io, c == NULL ? WSAECONNABORTED : 0, 0);
         return;
     }
-    memset(&io->r, 0, sizeof(io->r));
     io->r.kind = SW_REQUEST_RECEIVE;
     (void)sw_io_buffers(io, &buffer, 1);
-    code = c->ops->submit(c, &io->r);
+    code = sw_io_submit_step(io, c);
     if (code == 0)
         finish(io, io->r.op.error, (DWORD)io->r.op.bytes);
     else if (code != WSA_IO_PENDING)
@@ -99,14 +102,68 @@ static struct sw_io *take_first(struct sw_sock *listener)
     return io;
 }
 
-static void put_first(struct sw_sock *listener, struct sw_io *io)
+/* False: it has been called off meanwhile. */
+static bool put_first(struct sw_sock *listener, struct sw_io *io)
 {
+    bool is_wanted;
+
     pal_mutex_lock(&listener->lock);
-    io->next = listener->accept_first;
-    listener->accept_first = io;
-    if (io->next == NULL)
-        listener->accept_last = io;
+    is_wanted = !pal_load_relaxed(&io->is_cancelled);
+    if (is_wanted) {
+        io->next = listener->accept_first;
+        listener->accept_first = io;
+        if (io->next == NULL)
+            listener->accept_last = io;
+    }
     pal_mutex_unlock(&listener->lock);
+    return is_wanted;
+}
+
+static bool take_out_locked(struct sw_sock *listener, struct sw_io *io)
+{
+    struct sw_io *before = NULL, *at = listener->accept_first;
+
+    while (at != NULL && at != io) {
+        before = at;
+        at = at->next;
+    }
+    if (at == NULL)
+        return false;
+    if (before == NULL)
+        listener->accept_first = io->next;
+    else
+        before->next = io->next;
+    if (listener->accept_last == io)
+        listener->accept_last = before;
+    return true;
+}
+
+/* It waits for a connection, or for the first data of one that has come; in between it finds out by itself. */
+static void cancel(struct sw_io *io)
+{
+    struct sw_sock *listener = io->sock, *into = NULL;
+    struct sw_carrier *c;
+    bool waits;
+
+    pal_mutex_lock(&listener->lock);
+    pal_store_relaxed(&io->is_cancelled, true);
+    waits = take_out_locked(listener, io);
+    if (!waits && io->extra != NULL) {
+        into = ((struct accept_ex *)io->extra)->into;
+        sw_sock_hold(into);
+    }
+    pal_mutex_unlock(&listener->lock);
+    if (waits)
+        finish(io, WSA_OPERATION_ABORTED, 0);
+    if (into == NULL)
+        return;
+    if (sw_sock_enter(into)) {
+        c = pal_load_acquire(&io->carrier);
+        if (c != NULL && c == pal_load_acquire(&into->data))
+            (void)c->ops->cancel(c, &io->r);
+        sw_sock_leave(into);
+    }
+    sw_sock_release(into);
 }
 
 /* One connection for one request. False: no connection is there, or no request. */
@@ -122,8 +179,9 @@ static bool serve_one(struct sw_sock *listener)
     into = ((struct accept_ex *)io->extra)->into;
     code = sw_accept_into(listener, into, &leg);
     if (code == WSAEWOULDBLOCK) {
-        put_first(listener, io);
-        return false;
+        if (put_first(listener, io))
+            return false;
+        code = WSA_OPERATION_ABORTED;
     }
     if (code != 0) {
         finish(io, code, 0);
@@ -254,6 +312,7 @@ static int start(struct sw_sock *listener, SOCKET handle, struct sw_sock *into, 
     x->into = into;
     io->extra = x;
     io->over = received;
+    io->cancel = cancel;
     io->next = NULL;
     sw_io_start(io);
     pal_mutex_lock(&listener->lock);

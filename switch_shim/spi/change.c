@@ -54,6 +54,22 @@ static int wait_here(struct sw_sock *s, bool *is_gone)
     return code;
 }
 
+static void cancel(struct sw_io *io)
+{
+    struct sw_io **at = &first;
+    bool waits;
+
+    pal_mutex_lock(&lock);
+    while (*at != NULL && *at != io)
+        at = &(*at)->next;
+    waits = *at != NULL;
+    if (waits)
+        *at = io->next;
+    pal_mutex_unlock(&lock);
+    if (waits)
+        sw_io_deliver(io, WSA_OPERATION_ABORTED, 0);
+}
+
 int sw_change_wait(struct sw_sock *s, SOCKET handle, DWORD code, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, bool *is_gone)
 {
@@ -71,6 +87,7 @@ int sw_change_wait(struct sw_sock *s, SOCKET handle, DWORD code, LPWSAOVERLAPPED
     io = sw_io_get(s, handle, ov, routine, thread);
     if (io == NULL)
         return WSAENOBUFS;
+    io->cancel = cancel;
     sw_io_start(io);
     pal_mutex_lock(&lock);
     io->next = first;

@@ -69,8 +69,10 @@ static int try_tcp(struct sw_sock *s)
     int code;
 
     pal_mutex_lock(&s->lock);
-    leg = s->tcp;
+    leg = s->state == SW_CONNECTING ? s->tcp : NULL;
     pal_mutex_unlock(&s->lock);
+    if (leg == NULL)
+        return WSA_OPERATION_ABORTED; /* called off (sw_cancel_io()) */
     code = leg->carrier->ops->connect(leg->carrier, (const WSD_SOCKADDR *)&s->to, s->to_bytes);
     if (code == 0)
         sw_connect_established(s, leg);
@@ -81,18 +83,25 @@ static int try_tcp(struct sw_sock *s)
 
 /* --- the companion --- */
 
-static void drop_companion(struct sw_sock *s, struct sw_leg *leg)
+/* False: the attempt was called off, and the companion with it. */
+static bool drop_companion(struct sw_sock *s, struct sw_leg *leg)
 {
+    bool is_ours;
+
     pal_mutex_lock(&s->lock);
-    if (s->san == leg)
+    is_ours = s->san == leg;
+    if (is_ours) {
         s->san = NULL;
-    sw_leg_retire_locked(s, leg, 0);
+        sw_leg_retire_locked(s, leg, 0);
+    }
     pal_mutex_unlock(&s->lock);
+    return is_ours;
 }
 
 static int companion_failed(struct sw_sock *s, struct sw_leg *leg, bool may_fall_back, int code)
 {
-    drop_companion(s, leg);
+    if (!drop_companion(s, leg))
+        return WSA_OPERATION_ABORTED;
     if (may_fall_back && sw_providers_mode() != SW_SWITCH_FORCED)
         return try_tcp(s);
     failed(s, code);
@@ -119,6 +128,21 @@ static int bind_companion(struct sw_sock *s, struct sw_carrier *san, const WSD_S
     return code != 0 ? code : sw_options_replay(s, san);
 }
 
+/* False: the attempt was called off meanwhile. */
+static bool take_companion(struct sw_sock *s, struct sw_leg *leg)
+{
+    bool is_wanted;
+
+    pal_mutex_lock(&s->lock);
+    is_wanted = s->state == SW_CONNECTING;
+    if (is_wanted)
+        s->san = leg;
+    else
+        sw_leg_retire_locked(s, leg, 0);
+    pal_mutex_unlock(&s->lock);
+    return is_wanted;
+}
+
 static int try_san(struct sw_sock *s, struct sw_provider *p, const WSD_SOCKADDR_IN *provider_address)
 {
     struct sw_leg *leg = sw_leg_new(s, true);
@@ -134,9 +158,8 @@ static int try_san(struct sw_sock *s, struct sw_provider *p, const WSD_SOCKADDR_
         failed(s, code);
         return code;
     }
-    pal_mutex_lock(&s->lock);
-    s->san = leg;
-    pal_mutex_unlock(&s->lock);
+    if (!take_companion(s, leg))
+        return WSA_OPERATION_ABORTED;
     code = bind_companion(s, leg->carrier, provider_address);
     if (code != 0)
         return companion_failed(s, leg, true, code);

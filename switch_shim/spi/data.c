@@ -108,6 +108,7 @@ static int overlapped(struct sw_sock *s, struct sw_carrier *c, const struct tran
     code = sw_io_buffers(io, t->buffers, t->count);
     if (code == 0) {
         io->over = over;
+        pal_store_relaxed(&io->carrier, c);
         keep_address(io, t);
         sw_io_start(io);
         code = c->ops->submit(c, &io->r);

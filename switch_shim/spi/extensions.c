@@ -37,6 +37,54 @@ static BOOL answer(int code)
     return code == 0;
 }
 
+/* --- another TCP/IP socket below the same handle --- */
+
+/* With what options the socket remembers. 0 or the code. */
+static int make_tcp_leg(struct sw_sock *s, struct sw_leg **out)
+{
+    struct sw_leg *leg = sw_leg_new(s, false);
+    int code;
+
+    if (leg == NULL)
+        return WSAENOBUFS;
+    code = sw_tcp_create(s->af, s->type, s->protocol, &sw_leg_up, leg, &leg->carrier);
+    if (code != 0) {
+        sw_leg_free_unused(leg);
+        return code;
+    }
+    *out = leg;
+    return sw_options_replay(s, leg->carrier);
+}
+
+/* In place of the carriers there are, which end as linger_ms says. */
+static void take_tcp_leg_locked(struct sw_sock *s, struct sw_leg *leg, uint32_t linger_ms)
+{
+    sw_sock_set_data(s, NULL);
+    if (s->tcp != NULL)
+        sw_leg_retire_locked(s, s->tcp, linger_ms);
+    if (s->san != NULL)
+        sw_leg_retire_locked(s, s->san, linger_ms);
+    s->tcp = leg;
+    s->san = NULL;
+    s->is_bound = s->is_peer_set = false;
+    sw_events_forget_locked(s);
+}
+
+/* The old carriers end gracefully in the background. */
+static int renew(struct sw_sock *s)
+{
+    struct sw_leg *leg = NULL;
+    int code = make_tcp_leg(s, &leg);
+
+    pal_mutex_lock(&s->lock);
+    if (code == 0 && s->state == SW_CONNECTED && sw_sock_move_locked(s, SW_DISCONNECTED))
+        take_tcp_leg_locked(s, leg, SW_SESSION_LINGER_FOREVER);
+    else if (leg != NULL)
+        sw_leg_retire_locked(s, leg, 0);
+    pal_mutex_unlock(&s->lock);
+    return code;
+}
+
 /* --- ConnectEx --- */
 
 static void sent(struct sw_io *io)
@@ -61,11 +109,39 @@ static void connect_over(struct sw_io *io)
     io->r.kind = SW_REQUEST_SEND;
     io->r.op.buffers = io->buffers;
     io->r.op.buffer_count = 1;
-    code = c->ops->submit(c, &io->r);
+    code = sw_io_submit_step(io, c);
     if (code == 0)
         sent(io);
     else if (code != WSA_IO_PENDING)
         sw_io_deliver(io, code, 0);
+}
+
+/* An attempt cannot be taken back, so the socket gives up the carriers that make it, and with them its name: it has to be bound again,
+ * our choice. When there is no memory for that, the operation ends once the attempt has. */
+static void cancel_connect(struct sw_io *io)
+{
+    struct sw_sock *s = io->sock;
+    struct sw_leg *leg = NULL;
+    bool waits = make_tcp_leg(s, &leg) == 0;
+
+    pal_mutex_lock(&s->lock);
+    waits = waits && s->connect_io == io && s->state == SW_CONNECTING;
+    if (waits) {
+        s->connect_io = NULL;
+        s->is_connect_over = true;
+        s->connect_error = WSA_OPERATION_ABORTED;
+        take_tcp_leg_locked(s, leg, 0);
+        sw_sock_move_back_locked(s);
+    } else if (leg != NULL) {
+        sw_leg_retire_locked(s, leg, 0);
+    }
+    pal_mutex_unlock(&s->lock);
+    if (waits) {
+        io->r.op.error = WSA_OPERATION_ABORTED;
+        io->over(io);
+    } else {
+        sw_io_cancel_request(io);
+    }
 }
 
 static int check_connect(struct sw_sock *s, const WSD_SOCKADDR *name, int bytes)
@@ -102,6 +178,7 @@ BOOL WSPAPI sw_spi_connect_ex(SOCKET h, const WSD_SOCKADDR *name, int bytes, PVO
         code = WSAENOBUFS;
     if (io != NULL) {
         io->over = connect_over;
+        io->cancel = cancel_connect;
         (void)sw_io_buffers(io, &buffer, 1);
         sw_io_start(io);
         code = sw_connect_begin(s, name, bytes, io);
@@ -113,38 +190,6 @@ BOOL WSPAPI sw_spi_connect_ex(SOCKET h, const WSD_SOCKADDR *name, int bytes, PVO
 }
 
 /* --- DisconnectEx --- */
-
-/* The old carriers end gracefully in the background; below the handle there is a new TCP/IP socket. */
-static int renew(struct sw_sock *s)
-{
-    struct sw_leg *leg = sw_leg_new(s, false);
-    int code;
-
-    if (leg == NULL)
-        return WSAENOBUFS;
-    code = sw_tcp_create(s->af, s->type, s->protocol, &sw_leg_up, leg, &leg->carrier);
-    if (code == 0)
-        code = sw_options_replay(s, leg->carrier);
-    pal_mutex_lock(&s->lock);
-    if (code == 0 && s->state == SW_CONNECTED && sw_sock_move_locked(s, SW_DISCONNECTED)) {
-        sw_sock_set_data(s, NULL);
-        if (s->tcp != NULL)
-            sw_leg_retire_locked(s, s->tcp, SW_SESSION_LINGER_FOREVER);
-        if (s->san != NULL)
-            sw_leg_retire_locked(s, s->san, SW_SESSION_LINGER_FOREVER);
-        s->tcp = leg;
-        s->san = NULL;
-        s->is_bound = s->is_peer_set = false;
-        sw_events_forget_locked(s);
-        leg = NULL;
-    }
-    if (leg != NULL && leg->carrier != NULL)
-        sw_leg_retire_locked(s, leg, 0);
-    pal_mutex_unlock(&s->lock);
-    if (leg != NULL && leg->carrier == NULL)
-        sw_leg_free_unused(leg);
-    return code;
-}
 
 int sw_disconnect(struct sw_sock *s, bool to_reuse)
 {

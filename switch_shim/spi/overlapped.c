@@ -20,16 +20,50 @@ static struct sw_io *pool_take(struct sw_sock *s)
     if (io != NULL)
         s->pool = io->next;
     pal_lock_give(&s->pool_lock);
-    return io != NULL ? io : calloc(1, sizeof(*io));
+    if (io != NULL)
+        return io;
+    io = calloc(1, sizeof(*io));
+    if (io == NULL)
+        return NULL;
+    pal_lock_take(&s->pool_lock);
+    io->next_record = s->records;
+    s->records = io;
+    pal_lock_give(&s->pool_lock);
+    return io;
 }
 
 static void pool_put(struct sw_io *io)
 {
     struct sw_sock *s = io->sock;
 
+    pal_store_relaxed(&io->live, NULL);
     pal_lock_take(&s->pool_lock);
-    io->next = s->pool;
-    s->pool = io;
+    if (io->pins > 0) {
+        io->is_done_with = true;
+    } else {
+        io->next = s->pool;
+        s->pool = io;
+    }
+    pal_lock_give(&s->pool_lock);
+}
+
+void sw_io_pin(struct sw_io *io)
+{
+    pal_lock_take(&io->sock->pool_lock);
+    io->pins++;
+    pal_lock_give(&io->sock->pool_lock);
+}
+
+void sw_io_unpin(struct sw_io *io)
+{
+    struct sw_sock *s = io->sock;
+
+    pal_lock_take(&s->pool_lock);
+    if (--io->pins == 0 && io->is_done_with) {
+        io->is_done_with = false;
+        io->next = s->pool;
+        s->pool = io;
+    }
     pal_lock_give(&s->pool_lock);
 }
 
@@ -53,6 +87,10 @@ struct sw_io *sw_io_get(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
         io->thread = *thread;
     io->extra = NULL;
     io->flags = 0;
+    io->cancel = NULL;
+    io->issuer = sw_this_issuer();
+    pal_store_relaxed(&io->carrier, NULL);
+    pal_store_relaxed(&io->is_cancelled, false);
     sw_sock_hold(s);
     return io;
 }
@@ -73,10 +111,10 @@ void sw_io_put(struct sw_io *io)
 
 void sw_io_free_pool(struct sw_sock *s)
 {
-    while (s->pool != NULL) {
-        struct sw_io *io = s->pool;
+    while (s->records != NULL) {
+        struct sw_io *io = s->records;
 
-        s->pool = io->next;
+        s->records = io->next_record;
         free(io->heap);
         free(io);
     }
@@ -259,6 +297,7 @@ static void CALLBACK trampoline(DWORD_PTR context)
 void sw_io_start(struct sw_io *io)
 {
     pal_word_store_relaxed(&io->ov->Internal, (ULONG_PTR)WSS_OPERATION_IN_PROGRESS);
+    pal_store_release(&io->live, io->ov); /* publishes the record to who calls it off */
 }
 
 static void tell(SOCKET handle, LPWSAOVERLAPPED ov, int error, DWORD bytes)
@@ -273,6 +312,7 @@ void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
     struct sw_name *name = io->name;
     LPWSAOVERLAPPED ov = io->ov;
 
+    pal_store_relaxed(&io->live, NULL); /* before the application hears, and may use `ov` again */
     ov->Offset = io->flags;
     ov->OffsetHigh = (DWORD)error;
     if (io->routine == NULL) {

@@ -63,7 +63,17 @@ struct sw_io {
     WSATHREADID thread; /* a copy (contract 10.3) */
     void *extra;        /* of AcceptEx and its like */
     struct sw_io *next;
-    WSABUF *heap; /* kept for the next operation with many buffers */
+    /* calling off (cancel.c) */
+    struct sw_io *next_record; /* const: of all that the socket has had */
+    _Atomic(LPWSAOVERLAPPED)
+        live; /* ov from sw_io_start() on until it is over; NULL: nothing to be called off */
+    _Atomic(struct sw_carrier *) carrier; /* that has `r`, or is about to; NULL: none */
+    void (*cancel)(struct sw_io *io);     /* NULL: all there is to it is `r` */
+    pal_atomic_bool is_cancelled;         /* of what goes on in steps: it takes no further one */
+    uint64_t issuer;                      /* sw_this_issuer() of the thread that asked */
+    unsigned pins;                        /* pool_lock: somebody looks at it, so it is not used again */
+    bool is_done_with;                    /* pool_lock: the last of them puts it back */
+    WSABUF *heap;                         /* kept for the next operation with many buffers */
     uint32_t heap_count;
     DWORD flags;  /* result, for WSPGetOverlappedResult and the routine */
     INT to_bytes; /* of a datagram's destination */
@@ -92,8 +102,9 @@ struct sw_sock {
     _Atomic(struct sw_carrier *) data;  /* who moves data now; NULL: not connected */
     pal_atomic_u32 event_mask;          /* what EventSelect or AsyncSelect asked for; written under lock */
     pal_atomic_u32 send_ms, receive_ms; /* SO_SNDTIMEO, SO_RCVTIMEO; 0: for ever */
-    struct pal_lock pool_lock;          /* guards pool */
+    struct pal_lock pool_lock;          /* guards pool, records */
     struct sw_io *pool;
+    struct sw_io *records; /* all of them, in the pool or not; they go with the library */
 
     pal_atomic_u32 refs; /* memory: open, each leg, each operation, each parked thread */
     struct sw_name first;
@@ -322,6 +333,17 @@ void sw_io_complete_now(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, int error,
                         DWORD bytes, DWORD flags);
 void sw_io_free_pool(struct sw_sock *s);
+/* A record that stays what it is, whatever becomes of its operation. */
+void sw_io_pin(struct sw_io *io);
+void sw_io_unpin(struct sw_io *io);
+
+/* --- calling off (cancel.c) --- */
+
+uint64_t sw_this_issuer(void); /* a number of this thread's own, never used again */
+/* submit() of one step of an operation that has several. As submit(), and WSA_OPERATION_ABORTED: it has been called off. A call is
+ * counted inside the socket whose carrier it is. */
+int sw_io_submit_step(struct sw_io *io, struct sw_carrier *c);
+void sw_io_cancel_request(struct sw_io *io); /* what is in its carrier; a call is counted inside io->sock */
 
 /* --- events (events.c) --- */
 

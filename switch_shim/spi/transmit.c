@@ -110,11 +110,10 @@ static void go_on(struct sw_io *io)
             break;
         }
         c = pal_load_acquire(&s->data);
-        memset(&io->r, 0, sizeof(io->r));
         io->r.kind = SW_REQUEST_SEND;
         io->r.op.buffers = io->buffers;
         io->r.op.buffer_count = 1;
-        code = c == NULL ? WSAENOTCONN : c->ops->submit(c, &io->r);
+        code = c == NULL ? WSAENOTCONN : sw_io_submit_step(io, c);
         sw_sock_leave(s);
         if (code == WSA_IO_PENDING)
             return; /* chunk_sent() goes on, perhaps already */

@@ -129,8 +129,9 @@ int tcp_submit(struct sw_carrier *c, struct sw_request *r)
     struct tcp *t = tcp_of(c);
     int code;
 
-    tcp_measure(r);
     pal_mutex_lock(&t->lock);
+    tcp_measure(
+        r); /* under the lock: who calls off an operation of several requests may ask for this one before it is here */
     code = refuse_locked(t, r);
     if (code == 0)
         code = may_look_locked(t, r) ? try_locked(t, r) : WSAEWOULDBLOCK;

@@ -636,3 +636,17 @@ EXPORT int sw_last_error(void)
 {
     return last_error;
 }
+
+/* One operation is named by an OVERLAPPED of this library's own: it cancels all of the socket, and for the group cancel_io that is too few. */
+EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, int is_own_only)
+{
+    INT error = 0;
+    struct oracle *o = find(s, &error);
+
+    (void)ov;
+    if (o == NULL)
+        return error;
+    return (is_own_only != 0 ? CancelIo((HANDLE)o->real) : CancelIoEx((HANDLE)o->real, NULL))
+               ? 0
+               : (int)GetLastError();
+}

@@ -45,6 +45,7 @@ struct sp_state {
     WSATHREADID thread; /* the test's */
     int (*carried_by)(SOCKET s, char *name, size_t bytes);
     int (*last_error)(void);
+    int (*cancel_io)(SOCKET s, LPWSAOVERLAPPED ov, bool is_own_only);
     unsigned files;
 };
 extern struct sp_state sp;
@@ -281,6 +282,7 @@ int sp_accepting(void);
 int sp_accepting_ex(void);
 int sp_blocking(void);
 int sp_cancelling(void);
+int sp_cancelling_io(void);
 int sp_nonblocking_data(void);
 int sp_overlapped(void);
 int sp_packets(void);

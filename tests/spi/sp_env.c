@@ -37,8 +37,9 @@ void sp_load(void)
     sp.procs = sp_record(ws2_procs(sp.ws2));
     sp.carried_by = (int (*)(SOCKET, char *, size_t))(void (*)(void))ws2_symbol(sp.ws2, "sw_carried_by");
     sp.last_error = (int (*)(void))ws2_symbol(sp.ws2, "sw_last_error");
-    if (sp.carried_by == NULL || sp.last_error == NULL)
-        sp_fail("%s lacks sw_carried_by or sw_last_error", sp_env.library);
+    sp.cancel_io = (int (*)(SOCKET, LPWSAOVERLAPPED, bool))(void (*)(void))ws2_symbol(sp.ws2, "sw_cancel_io");
+    if (sp.carried_by == NULL || sp.last_error == NULL || sp.cancel_io == NULL)
+        sp_fail("%s lacks sw_carried_by, sw_last_error or sw_cancel_io", sp_env.library);
 }
 
 void sp_reload_with(const char *name, const char *value)

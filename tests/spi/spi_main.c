@@ -21,6 +21,7 @@ static const struct sp_group groups[] = {
     {"accept_ex", sp_accepting_ex},
     {"blocking", sp_blocking},
     {"cancelling", sp_cancelling},
+    {"cancel_io", sp_cancelling_io},
     {"nonblocking", sp_nonblocking_data},
     {"overlapped", sp_overlapped},
     {"packets", sp_packets},

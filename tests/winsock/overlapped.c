@@ -294,7 +294,6 @@ static const struct wt_line lines[] = {
     WT(b119_a_socket_that_is_not_overlapped_blocks),
     WT_EXCEPT(b120_closing_ends_a_receive, WT_WINE, "Wine tells another code"),
     WT(b122_requests_survive_their_thread),
-    WT_EXCEPT(b122_cancelling_ends_them, WT_OURS,
-              "the switch has no way yet to name an operation to be called off"),
+    WT(b122_cancelling_ends_them),
 };
 WT_GROUP(overlapped, lines);

@@ -237,6 +237,20 @@ SW_API int WSPAPI WSPStartup(WORD version, LPWSPDATA data, LPWSAPROTOCOL_INFOW i
 SW_API void sw_set_complete_upcall(LPWPUCOMPLETEOVERLAPPEDREQUEST fn);
 /* Who carries the data of a socket of WSPSocket: "tcp" or "san"; "" when it is not connected. WSAENOTSOCK; WSAEFAULT: no room. */
 SW_API int sw_carried_by(SOCKET handle, char *name, size_t bytes);
+/**
+ * What CancelIoEx and CancelIo do, which on Windows act on handles of the I/O manager (IFS handles), not on a base provider's without
+ * them: operations of a socket of WSPSocket are to end early. Each still completes once, as it would have been told: with
+ * WSA_OPERATION_ABORTED when it could be taken back; with its result when it was over already; a receive that has bytes (MSG_WAITALL)
+ * with these. A send that the peer of a SAN reads from, or of which a part has gone, cannot be taken back: it has half a second to end, then the
+ * connection ends, and it completes with WSA_OPERATION_ABORTED (contract 8.8; over TCP/IP it ends at once with what has gone in
+ * InternalHigh, and the stream is good for closing only). A ConnectEx leaves the socket unbound. Does not wait for any of this.
+ *
+ * @param handle       any handle of the socket: an operation belongs to the socket, an AcceptEx to the listener
+ * @param ov           NULL: all operations
+ * @param is_own_only  those that the calling thread started (CancelIo)
+ * @return 0; WSANOTINITIALISED, WSAENOTSOCK; 1168 (ERROR_NOT_FOUND): there is no such operation, or it is over
+ */
+SW_API int sw_cancel_io(SOCKET handle, LPWSAOVERLAPPED ov, bool is_own_only);
 /* What WSAGetLastError() would say of this thread's last extension function (AcceptEx ...), which have no lpErrno. */
 SW_API int sw_last_error(void);
 

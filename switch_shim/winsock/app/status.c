@@ -137,15 +137,23 @@ BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD bytes, BOO
 
 /* --- calling off --- */
 
+static BOOL cancel(HANDLE file, LPOVERLAPPED ov, bool is_own_only)
+{
+    int code = sw_cancel_io((SOCKET)(uintptr_t)file, ov, is_own_only);
+
+    if (code == 0 ||
+        (is_own_only && code == ERROR_NOT_FOUND)) /* CancelIo asks for what there may be (its page) */
+        return TRUE;
+    SetLastError(code == WSAENOTSOCK || code == WSANOTINITIALISED ? ERROR_INVALID_HANDLE : (DWORD)code);
+    return FALSE;
+}
+
 BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED ov)
 {
-    (void)file;
-    (void)ov;
-    SetLastError(ERROR_NOT_SUPPORTED);
-    return FALSE;
+    return cancel(file, ov, false);
 }
 
 BOOL WINAPI CancelIo(HANDLE file)
 {
-    return CancelIoEx(file, NULL);
+    return cancel(file, NULL, true);
 }

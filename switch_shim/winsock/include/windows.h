@@ -41,6 +41,7 @@ typedef void *LPSECURITY_ATTRIBUTES; /* ignored: pass NULL */
 #define HIBYTE(w)           ((BYTE)((DWORD_PTR)(w) >> 8 & 0xFFu))
 
 #define ERROR_NOT_ENOUGH_QUOTA     1816
+#define ERROR_NOT_FOUND            1168
 #define ERROR_NO_SYSTEM_RESOURCES  1450
 #define ERROR_ABANDONED_WAIT_0     735
 #define ERROR_NOACCESS             998
@@ -140,7 +141,8 @@ SW_API HANDLE WINAPI CreateFileA(LPCSTR name, DWORD access, DWORD sharing, LPSEC
 /* On sockets and files. */
 SW_API BOOL WINAPI ReadFile(HANDLE file, LPVOID data, DWORD bytes, LPDWORD got, LPOVERLAPPED ov);
 SW_API BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, LPOVERLAPPED ov);
-/* Not there yet: FALSE, ERROR_NOT_SUPPORTED (README.md). */
+/* On sockets. What was called off completes all the same, once; what that means over a SAN: sw_cancel_io() of sw/switch.h.
+ * ERROR_INVALID_HANDLE: no socket. CancelIoEx: ERROR_NOT_FOUND: no such operation; CancelIo asks for those of this thread, of which there may be none. */
 SW_API BOOL WINAPI CancelIo(HANDLE file);
 SW_API BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED ov);
 SW_API BOOL WINAPI SetFileCompletionNotificationModes(HANDLE file, UCHAR flags);
