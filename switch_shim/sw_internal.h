@@ -212,7 +212,6 @@ int sw_thread_open_for(const void *owner, WSATHREADID *out);
 int sw_thread_queue(const WSATHREADID *id, LPWSAUSERAPC fn, DWORD_PTR context);
 bool sw_thread_init(void);
 void sw_thread_drop(struct sw_thread_object *thread);
-unsigned sw_thread_run_calls(void); /* what is queued to this thread; how many ran */
 void sw_thread_set_waiter(
     struct sw_waiter *waiter); /* who is woken when a call is queued to this thread; NULL: nobody */
 
@@ -260,8 +259,9 @@ void sw_iocp_hold(struct sw_iocp *q); /* one more sw_iocp_destroy() is due */
 void sw_iocp_abandon(
     struct sw_iocp
         *q); /* whoever waits, now or later, for a packet that is not there, gets no more than that */
-/* As sw_iocp_get(), up to `max` that are there. WSA_OPERATION_ABORTED: abandoned. */
+/* As sw_iocp_get(), up to `max` that are there. WSA_OPERATION_ABORTED: abandoned; SW_WAIT_RAN_CALLS: there was none, and calls queued to this
+ * thread have run. */
 int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got,
-                     uint32_t timeout_ms);
+                     uint32_t timeout_ms, bool is_alertable);
 
 #endif

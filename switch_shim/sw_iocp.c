@@ -1,5 +1,6 @@
 /* sw_iocp.c - a completion queue: packets in, packets out in the same order, with a blocking get.
  * It stands for the completion port that a Windows application may have associated with its socket. */
+#include "sw_alert.h"
 #include "sw_internal.h"
 
 #include <stdlib.h>
@@ -91,15 +92,32 @@ int sw_iocp_post(struct sw_iocp *q, const struct sw_packet *packet)
     return result;
 }
 
-int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got,
-                     uint32_t timeout_ms)
+/* One thread's alertable wait. */
+struct alertable {
+    struct sw_alert alert; /* first */
+    struct sw_iocp *q;
+    bool is_raised; /* q->lock */
+};
+
+static void raise_alert(struct sw_alert *alert)
 {
-    uint64_t deadline = sw_deadline(timeout_ms);
+    struct alertable *a = (struct alertable *)(void *)alert;
+
+    pal_mutex_lock(&a->q->lock);
+    a->is_raised = true;
+    pal_cond_broadcast(&a->q->filled); /* one of several sleepers, and only this one knows */
+    pal_mutex_unlock(&a->q->lock);
+}
+
+/* Packets go before queued calls, as in NT's waits. */
+static int take(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got, uint64_t deadline,
+                const bool *is_raised)
+{
     bool in_time = true;
     int result = WSAETIMEDOUT;
 
     pal_mutex_lock(&q->lock);
-    while (q->count == 0 && in_time && !q->is_abandoned) {
+    while (q->count == 0 && in_time && !q->is_abandoned && !*is_raised) {
         if (deadline == UINT64_MAX)
             pal_cond_wait(&q->filled, &q->lock);
         else
@@ -114,7 +132,27 @@ int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, uns
         result = 0;
     else if (q->is_abandoned)
         result = WSA_OPERATION_ABORTED;
+    else if (*is_raised)
+        result = SW_WAIT_RAN_CALLS;
     pal_mutex_unlock(&q->lock);
+    return result;
+}
+
+int sw_iocp_get_many(struct sw_iocp *q, struct sw_packet *out, unsigned max, unsigned *got,
+                     uint32_t timeout_ms, bool is_alertable)
+{
+    uint64_t deadline = sw_deadline(timeout_ms);
+    struct alertable a = {{raise_alert, NULL, NULL}, q, false};
+    int result;
+
+    if (!is_alertable)
+        return take(q, out, max, got, deadline, &a.is_raised);
+    do {
+        a.is_raised = false;
+        sw_alert_begin(&a.alert);
+        result = take(q, out, max, got, deadline, &a.is_raised);
+        sw_alert_end(&a.alert);
+    } while (result == SW_WAIT_RAN_CALLS && sw_thread_run_calls() == 0);
     return result;
 }
 
@@ -122,5 +160,5 @@ int sw_iocp_get(struct sw_iocp *q, struct sw_packet *out, uint32_t timeout_ms)
 {
     unsigned got;
 
-    return sw_iocp_get_many(q, out, 1, &got, timeout_ms);
+    return sw_iocp_get_many(q, out, 1, &got, timeout_ms, false);
 }

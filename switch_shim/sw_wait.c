@@ -1,6 +1,7 @@
 /* sw_wait.c - sleeping until one of several lists wakes the thread; and the wait of Win32 for several events. */
 #include "sw_wait.h"
 
+#include "sw_alert.h"
 #include "sw_internal.h"
 
 bool sw_waiter_init(struct sw_waiter *w)

@@ -198,6 +198,16 @@ static bool sleep(struct sw_selector *selector, uint64_t until)
     return woken;
 }
 
+static void poke(struct sw_interrupt *i)
+{
+    struct sw_selector *selector = i->sleeper;
+
+    pal_mutex_lock(&selector->lock);
+    selector->is_awake = true;
+    pal_cond_signal(&selector->woken);
+    pal_mutex_unlock(&selector->lock);
+}
+
 static int wait_for_any(struct place *places, unsigned count, struct sw_blocker *b, unsigned *ready)
 {
     struct sw_selector selector;
@@ -211,7 +221,12 @@ static int wait_for_any(struct place *places, unsigned count, struct sw_blocker 
         return WSAENOBUFS;
     }
     enlist(places, count, &selector);
+    sw_block_set_poke(b, poke, &selector);
     for (;;) {
+        (void)sw_block_run_calls(b);
+        code = b->is_cancelled ? WSAEINTR : 0;
+        if (code != 0)
+            break;
         ask_carriers(places, count);
         code = look_at_all(places, count, ready);
         if (code != 0 || *ready > 0)
@@ -222,6 +237,7 @@ static int wait_for_any(struct place *places, unsigned count, struct sw_blocker 
                 break;
         }
     }
+    sw_block_set_poke(b, NULL, NULL);
     delist(places, count);
     pal_cond_fini(&selector.woken);
     pal_mutex_fini(&selector.lock);

@@ -14,6 +14,7 @@
 #include "spi/carrier.h"
 #include "spi/states.h"
 #include "sw/switch.h"
+#include "sw_alert.h"
 
 /* --- the socket --- */
 
@@ -298,6 +299,7 @@ void sw_catalog_fill(WSAPROTOCOL_INFOW *out, int af, int type, int protocol, con
 /* --- blocking (block.c) --- */
 
 struct sw_blocker {
+    struct sw_alert alert; /* first */
     struct sw_interrupt interrupt;
     struct sw_blocker *outer; /* of this thread */
     LPBLOCKINGCALLBACK hook;
@@ -311,7 +313,11 @@ uint64_t sw_block_slice(
     const struct sw_blocker *b); /* sleep no longer than until then; UINT64_MAX: for ever */
 int sw_block_after_slice(
     struct sw_blocker *b); /* that time has come: 0: go on; WSAETIMEDOUT, WSAEINTR. No lock held */
-/* Sleep on s->changed, lock held, socket parked. 0: look again; WSAETIMEDOUT, WSAEINTR. Unlocks while a hook runs. */
+/* Who is woken, beside the carrier's wait(), when a call is queued to the thread; NULL: nobody. No lock held. */
+void sw_block_set_poke(struct sw_blocker *b, void (*poke)(struct sw_interrupt *), void *sleeper);
+/* The calls queued to this thread, if any has been since; true: some may have run. No lock held, no call counted. */
+bool sw_block_run_calls(struct sw_blocker *b);
+/* Sleep on s->changed, lock held, socket parked. 0: look again; WSAETIMEDOUT, WSAEINTR. Unlocks while a hook or queued calls run. */
 int sw_block_on_change_locked(struct sw_sock *s, struct sw_blocker *b);
 /* After submit() of `r` (is_waited) answered WSA_IO_PENDING: wait, within the time, hook and cancel rules. Called with a call counted,
  * which is still so when it returns, or *is_gone: the socket was closed meanwhile. 0 or the code; r->op.bytes. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "pal/atomic.h"
+#include "pal/mutex.h"
 #include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -60,14 +61,45 @@ struct start {
     DWORD id;
 };
 
+/* A thread that runs, for who queues calls to it. On its stack. */
+struct running {
+    struct running *next;
+    HANDLE over;
+    WSATHREADID *id; /* NULL: no memory for it, so no call can be queued */
+};
+static struct pal_mutex running_lock = PAL_MUTEX_INIT; /* guards the list, and that an id in it is open */
+static struct running *running;
+
+static void enlist(struct running *r)
+{
+    pal_mutex_lock(&running_lock);
+    r->next = running;
+    running = r;
+    pal_mutex_unlock(&running_lock);
+}
+
+static void delist(struct running *r)
+{
+    struct running **at = &running;
+
+    pal_mutex_lock(&running_lock);
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+    pal_mutex_unlock(&running_lock);
+}
+
 static void run(void *context)
 {
     struct start *shared = context;
     struct start mine = *shared;
+    struct running me = {NULL, mine.over, ws2_this_thread()};
 
+    enlist(&me);
     shared->id = GetCurrentThreadId();
     (void)sw_event_set(mine.is_running); /* `shared` is gone */
     (void)mine.fn(mine.parameter);
+    delist(&me);
     (void)sw_event_set(mine.over); /* or it was closed: nobody waits */
 }
 
@@ -141,12 +173,35 @@ HANDLE WINAPI GetCurrentThread(void)
     return THIS_THREAD;
 }
 
+/* Of a thread of CreateThread(). 0 or the Win32 code. */
+static DWORD queue_to(HANDLE thread, PAPCFUNC fn, ULONG_PTR data)
+{
+    struct sw_event_object *object = sw_event_hold(thread);
+    DWORD code = ERROR_GEN_FAILURE;
+
+    if (object == NULL)
+        return ERROR_INVALID_HANDLE;
+    sw_event_drop(object);
+    pal_mutex_lock(&running_lock);
+    for (struct running *r = running; r != NULL; r = r->next)
+        if (r->over == thread)
+            code = r->id == NULL || sw_thread_queue(r->id, fn, data) != 0 ? ERROR_NOT_ENOUGH_MEMORY : 0;
+    pal_mutex_unlock(&running_lock);
+    return code;
+}
+
 DWORD WINAPI QueueUserAPC(PAPCFUNC fn, HANDLE thread, ULONG_PTR data)
 {
-    const WSATHREADID *id = thread == THIS_THREAD ? ws2_this_thread() : NULL;
+    const WSATHREADID *id;
+    DWORD code;
 
-    if (id != NULL && sw_thread_queue(id, fn, data) == 0)
-        return 1;
-    SetLastError(thread == THIS_THREAD ? ERROR_NOT_ENOUGH_MEMORY : ERROR_INVALID_HANDLE);
-    return 0;
+    if (thread != THIS_THREAD) {
+        code = queue_to(thread, fn, data);
+    } else {
+        id = ws2_this_thread();
+        code = id == NULL || sw_thread_queue(id, fn, data) != 0 ? ERROR_NOT_ENOUGH_MEMORY : 0;
+    }
+    if (code != 0)
+        SetLastError(code);
+    return code == 0;
 }

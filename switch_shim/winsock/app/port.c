@@ -96,7 +96,11 @@ HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DW
 
 static DWORD code_of_wait(int result)
 {
-    return result == WSAETIMEDOUT ? WAIT_TIMEOUT : ERROR_ABANDONED_WAIT_0;
+    switch (result) {
+    case WSAETIMEDOUT: return WAIT_TIMEOUT;
+    case SW_WAIT_RAN_CALLS: return WAIT_IO_COMPLETION;
+    default: return ERROR_ABANDONED_WAIT_0;
+    }
 }
 
 BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED *ov, DWORD ms)
@@ -145,15 +149,11 @@ BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries,
     queue = hold(port);
     if (queue == NULL)
         return FALSE;
-    if (alertable && sw_thread_run_calls() > 0) {
-        sw_iocp_destroy(queue);
-        SetLastError(WAIT_IO_COMPLETION);
-        return FALSE;
-    }
     do {
         unsigned most = count - *removed < AT_ONCE ? count - *removed : AT_ONCE;
 
-        result = sw_iocp_get_many(queue, packets, most, &got, *removed == 0 ? ms : 0);
+        result = sw_iocp_get_many(queue, packets, most, &got, *removed == 0 ? ms : 0,
+                                  alertable != FALSE && *removed == 0);
         for (unsigned i = 0; i < got; i++)
             entries[(*removed)++] = (OVERLAPPED_ENTRY){packets[i].key, packets[i].ov,
                                                        ws2_status_of(packets[i].error), packets[i].bytes};

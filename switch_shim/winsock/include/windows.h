@@ -42,6 +42,7 @@ typedef void *LPSECURITY_ATTRIBUTES; /* ignored: pass NULL */
 
 #define ERROR_NOT_ENOUGH_QUOTA     1816
 #define ERROR_NOT_FOUND            1168
+#define ERROR_GEN_FAILURE          31
 #define ERROR_NO_SYSTEM_RESOURCES  1450
 #define ERROR_ABANDONED_WAIT_0     735
 #define ERROR_NOACCESS             998
@@ -97,7 +98,8 @@ typedef DWORD(WINAPI *LPTHREAD_START_ROUTINE)(LPVOID parameter);
 SW_API HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes,
                                   LPTHREAD_START_ROUTINE start, LPVOID parameter, DWORD flags, LPDWORD id);
 typedef void(CALLBACK *PAPCFUNC)(ULONG_PTR data);
-/* `thread`: GetCurrentThread() only, which is how a thread arranges for its own next alertable wait. */
+/* The thread runs it in its next alertable wait, also inside a Winsock call that blocks. `thread`: GetCurrentThread(), or what CreateThread() gave.
+ * 0: ERROR_INVALID_HANDLE: no thread; ERROR_GEN_FAILURE: it has ended; ERROR_NOT_ENOUGH_MEMORY. */
 SW_API DWORD WINAPI QueueUserAPC(PAPCFUNC fn, HANDLE thread, ULONG_PTR data);
 SW_API HANDLE WINAPI GetCurrentThread(void);
 
@@ -121,7 +123,7 @@ typedef struct OVERLAPPED_ENTRY {
 SW_API HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads);
 SW_API BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED *ov,
                                              DWORD ms);
-/* alertable: calls queued to this thread before run at once (FALSE, WAIT_IO_COMPLETION); those queued during the wait run later. */
+/* alertable: when there is no packet, calls queued to this thread run and end it (FALSE, WAIT_IO_COMPLETION). */
 SW_API BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count,
                                                PULONG removed, DWORD ms, BOOL alertable);
 SW_API BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED ov);
