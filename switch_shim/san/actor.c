@@ -191,9 +191,11 @@ void san_finish(struct san *c, struct sw_request *r)
         }
         r->state = SAN_NOT_HERE;
         c->request_count--;
+        c->is_telling = true;
         pal_mutex_unlock(&c->lock);
         c->carrier.up->completed(c->carrier.owner, r);
         pal_mutex_lock(&c->lock);
+        c->is_telling = false;
         return;
     case SAN_OWN: free(r); return;
     case SAN_NOT_HERE:

@@ -133,7 +133,8 @@ struct san {
 
     /* the session */
     struct sw_session *session;
-    bool is_acting; /* somebody is the actor */
+    bool is_acting;  /* somebody is the actor */
+    bool is_telling; /* and reports a request: those that end after it are reported after it */
     bool is_opened;
     bool has_report;
 

@@ -194,6 +194,8 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
     result = c->session == NULL || c->is_moved ? WSAENOTCONN : hand_over(c, r);
     if (result == 0) {
         san_act(c);
+        if (r->state == SAN_SUBMITTING && !c->is_telling && sw_session_take_done(c->session, &r->op))
+            r->state = SAN_DONE; /* another thread acts, and it would have been over late (B124) */
         if (r->state != SAN_DONE) {
             r->state = SAN_PENDING;
             c->request_count++;

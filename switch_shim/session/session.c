@@ -352,6 +352,14 @@ bool sw_next_action(struct sw_session *s, struct sw_action *out)
     return false;
 }
 
+bool sw_session_take_done(struct sw_session *s, struct sw_op *op)
+{
+    if (s->done.first != op)
+        return false;
+    (void)sw_ops_take(&s->done);
+    return true;
+}
+
 /* Who polls asks after every look, and mostly nothing was called in between. */
 bool sw_session_next(struct sw_session *s, struct sw_action *out)
 {

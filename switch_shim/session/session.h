@@ -136,6 +136,10 @@ struct sw_action {
 /* The next thing to do. False: nothing until the next event. */
 bool sw_session_next(struct sw_session *s, struct sw_action *out);
 
+/* True: the operation is over, and its SW_DO_COMPLETE would have been the next one: now it will not come. For who has just handed it in while
+ * another thread carries out actions. */
+bool sw_session_take_done(struct sw_session *s, struct sw_op *op);
+
 /* --- life --- */
 
 /* NULL: no memory, or a setting out of its range. */
