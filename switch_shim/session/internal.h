@@ -205,7 +205,6 @@ bool sw_is_readable(const struct sw_session *s);
 struct sw_out *sw_out_at(struct sw_session *s, unsigned i);
 bool sw_out_is_announced(const struct sw_out *o);
 bool sw_out_any_announced(struct sw_session *s);
-bool sw_out_registering(struct sw_session *s);
 void sw_out_add(struct sw_session *s, struct sw_op *op, uint8_t *memory, uint32_t bytes);
 bool sw_out_next_action(struct sw_session *s, struct sw_action *out);
 bool sw_out_registered(struct sw_session *s, struct sw_range *range, int error);

@@ -22,15 +22,6 @@ bool sw_out_any_announced(struct sw_session *s)
     return false;
 }
 
-bool sw_out_registering(struct sw_session *s)
-{
-    for (unsigned i = 0; i < s->tx.out_count; i++)
-        if (sw_out_at(s, i)->state <= SW_OUT_REGISTERING ||
-            (sw_out_at(s, i)->state == SW_OUT_RELEASE && sw_out_at(s, i)->after != SW_OUT_GONE))
-            return true;
-    return false;
-}
-
 void sw_out_add(struct sw_session *s, struct sw_op *op, uint8_t *memory, uint32_t bytes)
 {
     struct sw_out *o = sw_out_at(s, s->tx.out_count++);
@@ -127,25 +118,6 @@ bool sw_out_next_action(struct sw_session *s, struct sw_action *out)
     return false;
 }
 
-/* WSAENOBUFS for a send of which nothing has gone, else the rest goes in messages (contract 8.7). It is the last one of
- * the queue in the first case: send.c takes nothing while it is undecided. */
-static void refused(struct sw_session *s, struct sw_out *o)
-{
-    struct sw_op *op = o->op;
-
-    if (op->bytes != 0 || op->transfers != 1 || op->taken != o->range.bytes ||
-        o != sw_out_at(s, s->tx.out_count - 1)) {
-        o->state = SW_OUT_COPY;
-        return;
-    }
-    s->tx.out_count--;
-    o->state = SW_OUT_GONE;
-    op->transfers = 0;
-    o->op = NULL;
-    (void)sw_ops_remove(&s->tx.ops, op);
-    sw_complete(s, op, WSAENOBUFS);
-}
-
 static struct sw_out *owner(struct sw_session *s, const struct sw_range *range)
 {
     for (unsigned i = 0; i < s->tx.out_count; i++)
@@ -168,7 +140,7 @@ bool sw_out_registered(struct sw_session *s, struct sw_range *range, int error)
         else
             sw_out_finish(s, o);
     } else if (error != 0) {
-        refused(s, o);
+        o->state = SW_OUT_COPY; /* then in messages, which need no memory of their own */
     } else {
         o->state = SW_OUT_READY;
         if (s->state == SW_ST_HELD)

@@ -84,15 +84,13 @@ static bool take_large(struct sw_session *s, struct sw_op *op, uint8_t *from, ui
     return true;
 }
 
-/* Only while the registration of the last transfer is not decided nothing is taken: should it fail, that send ends,
- * and nothing may stand behind it yet. */
 void sw_take_sends(struct sw_session *s)
 {
     struct sw_op *op;
 
     if (s->payload_max == 0)
         return; /* not open yet */
-    while ((op = s->tx.ops.first) != NULL && !sw_out_registering(s)) {
+    while ((op = s->tx.ops.first) != NULL) {
         uint8_t *from = NULL;
         uint32_t bytes = sw_op_piece(op, &from);
         bool is_large = bytes > s->cfg.threshold_bytes && s->max_part_bytes != 0 &&
@@ -171,7 +169,7 @@ int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t bu
     if (error != 0)
         return error;
     sw_op_start(&op);
-    if (s->tx.ops.first == NULL && !sw_out_registering(s))
+    if (s->tx.ops.first == NULL)
         while ((piece = sw_op_piece(&op, &from)) != 0 && gather(s, &op, from, piece))
             ;
     *bytes = op.bytes;

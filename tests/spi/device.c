@@ -436,6 +436,36 @@ static void any_call_may_fail(void **state)
     assert_true(is_over_san_again()); /* nothing of it stays */
 }
 
+/* A large send goes in messages then, and the peer gets what it waits for. */
+static void memory_that_cannot_be_registered(void **state)
+{
+    enum { BYTES = 1 << 20 };
+    struct sp_pair pair;
+    char *out = malloc(BYTES), why[256];
+    WSABUF buffer = {BYTES, out};
+    WSAOVERLAPPED ov = {.hEvent = NULL};
+    struct sp_reader reader = {.seed = 6, .piece_bytes = 100000, .want = BYTES};
+    DWORD bytes = 0;
+
+    (void)state;
+    needs_levers();
+    sp_fill(out, BYTES, 6, 0);
+    sp_pair_open(&pair);
+    sp_echo(pair.a, pair.b, 1);
+    assert_int_equal(loop->fault_set("mr_reg:0:fail,mw_alloc:0:fail", why, sizeof(why)), VB_OK);
+    sp_fails(WSA_IO_PENDING, sp_send_overlapped(pair.a, &buffer, 1, &ov));
+    reader.s = pair.b;
+    sp_reader_start(&reader);
+    sp_reader_join(&reader);
+    sp_ok(sp_finish(pair.a, &ov, &bytes));
+    assert_int_equal(bytes, BYTES);
+    assert_true(loop->fault_fired() > 0);
+    loop->fault_clear();
+    sp_echo(pair.b, pair.a, 2);
+    free(out);
+    sp_pair_close(&pair);
+}
+
 static void any_connection_may_be_flushed(void **state)
 {
     static const char *const operations[] = {"post_send", "post_recv", "conn_bind_qp", "conn_connect",
@@ -463,6 +493,7 @@ int sp_device(void)
         device_test(it_comes_back),
         device_test(an_address_goes_and_comes_back),
         device_test(wires_that_are_cut),
+        device_test(memory_that_cannot_be_registered),
         device_test(any_call_may_fail),
         device_test(any_connection_may_be_flushed),
     };

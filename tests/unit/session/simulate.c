@@ -36,8 +36,7 @@ struct app {
     bool *urgent;                           /* by position of its own stream */
     uint64_t urgent_sent, urgent_had;
     bool sends_now, receives_now, is_inline;
-    bool
-        lacks_memory; /* registrations are refused now and then; then one send at a time, which can be made again */
+    bool lacks_memory;        /* registrations are refused now and then */
     bool may_read, may_write; /* event driven: an event said so */
     bool is_shut, is_at_end, is_closed, sends_failed, receives_failed;
     unsigned moves_left, cancels_left;
@@ -204,10 +203,6 @@ static void reap_sends(unsigned side)
         if (op->op.error == WSA_OPERATION_ABORTED && op->is_cancelled) {
             if (op->op.bytes != 0)
                 fail("a send that was taken back had sent something");
-        } else if (op->op.error == WSAENOBUFS && a->lacks_memory) {
-            if (op->op.bytes != 0)
-                fail("a send without memory had sent something");
-            a->submitted -= op->op.total;
         } else if (op->op.error != 0)
             a->sends_failed = true;
         op->is_done = false;
@@ -329,8 +324,7 @@ static bool app_end(unsigned side)
     struct app *a = &sim.app[side];
     struct pair_side *me = &sim.p.side[side];
 
-    bool all = a->submitted == a->to_send &&
-               ((!a->lacks_memory && a->cancels_left == 0) || a->send_count == 0);
+    bool all = a->submitted == a->to_send && (a->cancels_left == 0 || a->send_count == 0);
 
     if (!a->is_shut && all && sim.ending != END_EARLY_CLOSE) {
         a->is_shut = sw_session_shutdown(me->s, SD_SEND) == 0;
@@ -406,8 +400,7 @@ static bool app_step(unsigned side, unsigned what)
     switch (what) {
     case 0:
         return !a->is_shut && !a->is_closed && !a->sends_failed && a->submitted < a->to_send &&
-               a->send_count < (a->lacks_memory ? 1u : OPS_MAX) && (!a->sends_now || a->may_write) &&
-               app_send(side);
+               a->send_count < OPS_MAX && (!a->sends_now || a->may_write) && app_send(side);
     case 1:
         if (a->is_at_end || a->is_closed || a->receives_failed)
             return false;
