@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/upcall.h"
 #include "data/device.h"
+#include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
 #include "sock/engine.h"
@@ -103,6 +104,7 @@ static int first_start(void)
     if (st != VB_OK)
         goto err_devices;
     pal_store_release(&wsd_provider.running, true);
+    (void)pal_record_sweep(wsd_provider.config.duplicate_expiry_ms / 1000u + 1u); /* of killed processes */
     return 0;
 err_devices:
     close_devices();

@@ -1,7 +1,7 @@
 /* records.c - see records.h.
  * What nobody takes goes after EXPIRY_MS, noticed by the next duplication, or with WSPCleanup, which ends what it describes: the provider
- * withdraws the connection (contract Q26), and a socket of the system is fetched from the process that has it. Of a process that is
- * killed the records stay, as the provider's do. */
+ * withdraws the connection (contract Q26), and a socket of the system is fetched from the process that has it. What a killed
+ * process has left goes, when it has expired, with the next start of a switch or provider. */
 #include "spi/records.h"
 
 #include <stdio.h>
@@ -62,6 +62,11 @@ static void drop_due(uint64_t now_ns)
 void sw_records_drop(void)
 {
     drop_due(UINT64_MAX);
+}
+
+void sw_records_sweep(void)
+{
+    (void)pal_record_sweep(EXPIRY_MS / 1000u);
 }
 
 static bool put_text(uint32_t id, const struct sw_record *r)

@@ -20,6 +20,7 @@ bool sw_records_put(const struct sw_record *r, uint32_t *id);
 bool sw_records_peek(uint32_t id, const struct sw_record *r);
 bool sw_records_take_head(uint32_t id, const struct sw_record *r);
 bool sw_records_take_text(uint32_t id, const struct sw_record *r);
-void sw_records_drop(void); /* WSPCleanup */
+void sw_records_drop(void);  /* WSPCleanup */
+void sw_records_sweep(void); /* the first WSPStartup: what killed processes have left */
 
 #endif

@@ -69,8 +69,10 @@ int sw_spi_startup(WORD version, LPWSPDATA data, const WSAPROTOCOL_INFOW *info, 
         return WSAVERNOTSUPPORTED;
     pal_mutex_lock(&start_lock);
     result = sw_io_init() ? sw_up_install(upcalls, info->dwCatalogEntryId) : WSA_NOT_ENOUGH_MEMORY;
-    if (result == 0 && pal_load_relaxed(&start_count) == 0)
+    if (result == 0 && pal_load_relaxed(&start_count) == 0) {
+        sw_records_sweep();
         result = sw_providers_load();
+    }
     if (result == 0)
         pal_add_acq_rel(&start_count, 1u);
     pal_mutex_unlock(&start_lock);

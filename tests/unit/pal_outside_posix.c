@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -193,7 +194,7 @@ static void what_others_could_have_written_is_not_a_record(void **state)
     record_file(fresh_name(name), path, sizeof path);
     int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(write(fd, "x and who put it.", 17), 17); /* as long as a record of one byte */
     assert_int_equal(fchmod(fd, 0666), 0);
     close(fd);
     assert_int_equal(pal_record_peek(name, &byte, 1), PAL_RECORD_FAILED);
@@ -292,6 +293,45 @@ static void of_racing_processes_one_puts_and_one_takes_each_record(void **state)
         assert_false(pal_record_drop(r.names[i]));
 }
 
+static int put_and_end(void *arg)
+{
+    char byte = 1;
+    return pal_record_put(arg, &byte, 1) == PAL_RECORD_OK ? 0 : 255;
+}
+
+static void make_old(const char *name)
+{
+    const struct timespec times[2] = {{.tv_sec = time(NULL) - 7200}, {.tv_sec = time(NULL) - 7200}};
+    char path[128];
+    record_file(name, path, sizeof path);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Ages are those of a day's work, so that records of other tests are safe. */
+static void what_ended_processes_left_is_swept_once_it_is_old(void **state)
+{
+    (void)state;
+    char old[49], young[49], mine[49], path[128], byte = 1;
+    assert_int_equal(pal_record_put(fresh_name(mine), &byte, 1), PAL_RECORD_OK);
+    make_old(mine);
+    (void)fresh_name(old);
+    (void)fresh_name(young);
+    assert_int_equal(wait_for(fork_to(put_and_end, old)), 0);
+    assert_int_equal(wait_for(fork_to(put_and_end, young)), 0);
+    make_old(old);
+    record_file(mine, path, sizeof path); /* a file that a take has left half way */
+    strcat(path, ".take.1.1");
+    int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    make_old(strstr(path, mine));
+    assert_true(pal_record_sweep(3600) >= 2);
+    assert_int_equal(pal_record_peek(old, &byte, 1), PAL_RECORD_NOT_FOUND);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(pal_record_take(young, &byte, 1), PAL_RECORD_OK);
+    assert_int_equal(pal_record_take(mine, &byte, 1), PAL_RECORD_OK);
+}
+
 int pal_outside_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +344,7 @@ int pal_outside_run(void)
         cmocka_unit_test(a_record_is_readable_by_its_user_only_whatever_the_umask),
         cmocka_unit_test(what_others_could_have_written_is_not_a_record),
         cmocka_unit_test(of_racing_processes_one_puts_and_one_takes_each_record),
+        cmocka_unit_test(what_ended_processes_left_is_swept_once_it_is_old),
     };
     return cmocka_run_group_tests_name("pal from outside", tests, NULL, NULL);
 }

@@ -2,15 +2,17 @@
  * A record is a file in the shared-memory file system, "openwsd-UID-NAME". Files with a '.' in their name are
  * private to one call: put fills one and links it to the public name (all at once, never over another), take
  * renames the public name to one (of several renames of one name exactly one succeeds). A file that another
- * user planted is not a record. */
+ * user planted is not a record. Behind its bytes a record says who put it, so that others can tell when that process has gone. */
 #include "pal/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pal/atomic.h"
@@ -29,6 +31,22 @@ bool pal_process_exists(uint32_t pid)
     if (pid == 0 || pid > INT32_MAX)
         return false;
     return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+}
+
+/* Stands behind the bytes of a record. Numbers of processes mean something within their namespace only. */
+struct owner {
+    uint64_t pid_namespace; /* inode of /proc/self/ns/pid; 0: not known, and nobody sweeps such a record */
+    uint64_t pid;
+};
+
+static struct owner this_process(void)
+{
+    struct owner me = {0, pal_process_id()};
+    struct stat st;
+
+    if (stat("/proc/self/ns/pid", &st) == 0)
+        me.pid_namespace = (uint64_t)st.st_ino;
+    return me;
 }
 
 static bool public_path(const char *name, char out[PATH_BYTES])
@@ -87,7 +105,7 @@ static enum pal_record_status open_record(const char *path, size_t bytes, int *o
     if (fd < 0)
         return errno == ENOENT ? PAL_RECORD_NOT_FOUND : PAL_RECORD_FAILED;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
-        (uint64_t)st.st_size != bytes) {
+        (uint64_t)st.st_size != bytes + sizeof(struct owner)) {
         close(fd);
         return PAL_RECORD_FAILED;
     }
@@ -98,6 +116,7 @@ static enum pal_record_status open_record(const char *path, size_t bytes, int *o
 enum pal_record_status pal_record_put(const char *name, const void *data, size_t bytes)
 {
     char final[PATH_BYTES], temp[PATH_BYTES];
+    const struct owner me = this_process();
     enum pal_record_status result = PAL_RECORD_FAILED;
 
     if (!public_path(name, final) || !data || bytes == 0)
@@ -107,7 +126,8 @@ enum pal_record_status pal_record_put(const char *name, const void *data, size_t
     if (fd < 0)
         return PAL_RECORD_FAILED;
     /* fchmod: a strange umask must not take away our own right to read it. */
-    bool is_written = fchmod(fd, 0600) == 0 && write_all(fd, data, bytes);
+    bool is_written = fchmod(fd, 0600) == 0 && write_all(fd, data, bytes) &&
+                      write_all(fd, &me, sizeof(me));
     if (close(fd) == 0 && is_written) {
         if (link(temp, final) == 0)
             result = PAL_RECORD_OK;
@@ -163,4 +183,79 @@ bool pal_record_drop(const char *name)
 {
     char path[PATH_BYTES];
     return public_path(name, path) && unlink(path) == 0;
+}
+
+/* --- what processes that are gone have left --- */
+
+#define SWEEP_MOST 4096u /* entries looked at in one sweep; our choice */
+
+static bool is_old(const struct stat *st, uint32_t least_age_s)
+{
+    return time(NULL) - st->st_mtime >= (time_t)least_age_s;
+}
+
+/* The process that put it has ended. */
+static bool is_orphan(const char *path, struct stat *st)
+{
+    const struct owner me = this_process();
+    struct owner owner = {0, 0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool is_known;
+
+    if (fd < 0)
+        return false;
+    is_known = fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+               st->st_size > (off_t)sizeof(owner) &&
+               lseek(fd, st->st_size - (off_t)sizeof(owner), SEEK_SET) >= 0 &&
+               read_all(fd, &owner, sizeof(owner));
+    close(fd);
+    return is_known && owner.pid_namespace != 0 && owner.pid_namespace == me.pid_namespace &&
+           owner.pid <= UINT32_MAX && !pal_process_exists((uint32_t)owner.pid);
+}
+
+/* Taken out of the way first, as a taker does it: should the name have become another record's meanwhile, that one gets it back. */
+static bool remove_orphan(const char *name, const char *path, const struct stat *seen)
+{
+    char mine[PATH_BYTES];
+    struct stat st;
+    bool is_same;
+
+    private_path(name, "sweep", mine);
+    if (rename(path, mine) != 0)
+        return false;
+    is_same = stat(mine, &st) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
+    if (!is_same)
+        (void)link(mine, path);
+    (void)unlink(mine);
+    return is_same;
+}
+
+unsigned pal_record_sweep(uint32_t least_age_s)
+{
+    char prefix[32], path[PATH_BYTES];
+    DIR *directory = opendir(SHM_DIR);
+    unsigned removed = 0, looked = 0;
+    const struct dirent *entry;
+    struct stat st;
+
+    if (directory == NULL)
+        return 0;
+    snprintf(prefix, sizeof(prefix), "openwsd-%u-", (unsigned)geteuid());
+    while (looked < SWEEP_MOST && (entry = readdir(directory)) != NULL) {
+        const char *name = entry->d_name + strlen(prefix);
+
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+            strlen(entry->d_name) > PATH_BYTES - sizeof(SHM_DIR "/"))
+            continue;
+        looked++;
+        snprintf(path, sizeof(path), SHM_DIR "/%s", entry->d_name);
+        if (strchr(name, '.') != NULL) { /* private to a call, which takes no time to speak of */
+            if (lstat(path, &st) == 0 && is_old(&st, least_age_s + 60))
+                removed += unlink(path) == 0;
+        } else if (strlen(name) <= NAME_MAX_BYTES && is_orphan(path, &st) && is_old(&st, least_age_s)) {
+            removed += remove_orphan(name, path, &st);
+        }
+    }
+    closedir(directory);
+    return removed;
 }

@@ -27,4 +27,8 @@ enum pal_record_status pal_record_take(const char *name, void *data, size_t byte
 enum pal_record_status pal_record_peek(const char *name, void *data, size_t bytes);
 bool pal_record_drop(const char *name);
 
+/* Remove this user's records whose process has ended, however it ended, and that are at least so old; returns how many. Looks at some
+ * thousands at most. What a process of another PID namespace has put stays. Windows: nothing to do. Any process, any time. */
+unsigned pal_record_sweep(uint32_t least_age_s);
+
 #endif
