@@ -49,6 +49,7 @@ DWORD ws2_code_of_status(ULONG_PTR status); /* 0: success or information */
 /* Arranges that sw_thread_close(id) and free(id) happen when this thread ends. False: no memory. */
 bool ws2_os_keep_thread(WSATHREADID *id);
 WSATHREADID *ws2_os_kept_thread(void); /* of this thread; NULL: none */
+void ws2_os_forget_thread(void);       /* that happens now */
 /* A detached thread that runs fn(context). */
 bool ws2_os_start_thread(void (*fn)(void *context), void *context, size_t stack_bytes);
 bool ws2_os_is_file(HANDLE h); /* a file descriptor in the place of a HANDLE (mswsock.h) */

@@ -100,6 +100,7 @@ static void run(void *context)
     (void)sw_event_set(mine.is_running); /* `shared` is gone */
     (void)mine.fn(mine.parameter);
     delist(&me);
+    ws2_os_forget_thread();        /* before others hear: the last of them may end the process */
     (void)sw_event_set(mine.over); /* or it was closed: nobody waits */
 }
 

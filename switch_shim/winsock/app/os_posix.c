@@ -39,6 +39,14 @@ WSATHREADID *ws2_os_kept_thread(void)
     return has_thread_key ? pthread_getspecific(thread_key) : NULL;
 }
 
+void ws2_os_forget_thread(void)
+{
+    WSATHREADID *id = ws2_os_kept_thread();
+
+    if (id != NULL && pthread_setspecific(thread_key, NULL) == 0)
+        thread_ends(id);
+}
+
 struct start {
     void (*fn)(void *context);
     void *context;
