@@ -126,8 +126,7 @@ enum pal_record_status pal_record_put(const char *name, const void *data, size_t
     if (fd < 0)
         return PAL_RECORD_FAILED;
     /* fchmod: a strange umask must not take away our own right to read it. */
-    bool is_written = fchmod(fd, 0600) == 0 && write_all(fd, data, bytes) &&
-                      write_all(fd, &me, sizeof(me));
+    bool is_written = fchmod(fd, 0600) == 0 && write_all(fd, data, bytes) && write_all(fd, &me, sizeof(me));
     if (close(fd) == 0 && is_written) {
         if (link(temp, final) == 0)
             result = PAL_RECORD_OK;
@@ -245,10 +244,9 @@ unsigned pal_record_sweep(uint32_t least_age_s)
         const char *name = entry->d_name + strlen(prefix);
 
         if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
-            strlen(entry->d_name) > PATH_BYTES - sizeof(SHM_DIR "/"))
+            snprintf(path, sizeof(path), SHM_DIR "/%s", entry->d_name) >= (int)sizeof(path))
             continue;
         looked++;
-        snprintf(path, sizeof(path), SHM_DIR "/%s", entry->d_name);
         if (strchr(name, '.') != NULL) { /* private to a call, which takes no time to speak of */
             if (lstat(path, &st) == 0 && is_old(&st, least_age_s + 60))
                 removed += unlink(path) == 0;
