@@ -130,6 +130,25 @@ static int give_away(struct sw_sock *s, DWORD process, uint32_t *id)
     return code;
 }
 
+/* As the page has it (10.1, 8); what stops a carrier has more names. */
+static int documented(int code)
+{
+    switch (code) {
+    case 0:
+    case WSAEINVAL:
+    case WSAEMFILE:
+    case WSAENETDOWN:
+    case WSAENOBUFS: return code;
+    case WSA_NOT_ENOUGH_MEMORY:
+    case WSAEFAULT:                       /* no room for what has to be written down */
+    case WSAETIMEDOUT: return WSAENOBUFS; /* the peer takes nothing; later it may */
+    case WSAENOTCONN:
+    case WSAEALREADY: /* it is with another process, or on its way to one */
+    case WSAEOPNOTSUPP: return WSAEINVAL;
+    default: return WSAENETDOWN; /* the connection is gone */
+    }
+}
+
 int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_INFOW info, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(handle, error);
@@ -145,7 +164,7 @@ int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_I
     else if (!pal_process_exists(process))
         code = WSAEINVAL; /* B211 */
     else
-        code = give_away(s, process, &id);
+        code = documented(give_away(s, process, &id));
     if (code == 0) {
         *info = s->info;
         info->dwProviderReserved = id;
