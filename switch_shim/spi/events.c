@@ -2,7 +2,9 @@
  * Idea: an event is wanted when the application asked for it, it is not recorded, and it is not waiting for its re-enabling call. What
  *       is wanted is asked of the carrier with want(), which answers once; what it says of others is dropped here.
  *   recorded  seen and not yet fetched by WSPEnumNetworkEvents
- *   disabled  reported once; cleared by the re-enabling call, or (FD_CONNECT, FD_CLOSE) by the next connection */
+ *   disabled  reported once; cleared by the re-enabling call, or (FD_CONNECT, FD_CLOSE) by the next connection
+ * Turns: recording and setting the event object is one step, and so is resetting it and copying the record (10.1, 9). No lock is held across
+ *       an upcall, so whoever does either takes the socket's turn before and gives it up behind the upcall. */
 #include "spi/spi.h"
 
 #include <string.h>
@@ -45,6 +47,22 @@ static void give(const struct signal *signal)
     }
 }
 
+/* The upcall that somebody else's turn lasts for wakes or resets an event and comes back at once. */
+static void take_turn_locked(struct sw_sock *s)
+{
+    while (s->is_signalling)
+        pal_cond_wait(&s->changed, &s->lock);
+    s->is_signalling = true;
+}
+
+static void give_turn(struct sw_sock *s)
+{
+    pal_mutex_lock(&s->lock);
+    s->is_signalling = false;
+    pal_cond_broadcast(&s->changed);
+    pal_mutex_unlock(&s->lock);
+}
+
 static struct signal record_locked(struct sw_sock *s, uint32_t events, int error)
 {
     struct signal signal = {s->event, s->window, s->message, s->message_handle, events & wanted_locked(s),
@@ -64,17 +82,23 @@ static struct signal record_locked(struct sw_sock *s, uint32_t events, int error
 static void happened(struct sw_sock *s, const struct sw_leg *leg, uint32_t events, int error)
 {
     struct signal signal;
+    bool has_turn;
 
     pal_mutex_lock(&s->lock);
-    if (leg != NULL && leg->is_retired) {
+    has_turn = s->event != WSA_INVALID_EVENT && (events & wanted_locked(s)) != 0;
+    if (has_turn)
+        take_turn_locked(s);
+    if (leg == NULL || !leg->is_retired) {
+        signal = record_locked(s, events, error);
+        sw_events_wake_locked(s, events);
+        pal_cond_broadcast(&s->changed);
         pal_mutex_unlock(&s->lock);
-        return;
+        give(&signal);
+    } else {
+        pal_mutex_unlock(&s->lock);
     }
-    signal = record_locked(s, events, error);
-    sw_events_wake_locked(s, events);
-    pal_cond_broadcast(&s->changed);
-    pal_mutex_unlock(&s->lock);
-    give(&signal);
+    if (has_turn)
+        give_turn(s);
 }
 
 void sw_events_happened(struct sw_sock *s, uint32_t events, int error)
@@ -179,6 +203,7 @@ static int select_events(SOCKET h, WSAEVENT event, HWND window, UINT message, LO
         return SW_RESULT(error, WSAEINVAL);
     }
     pal_mutex_lock(&s->lock);
+    take_turn_locked(s);
     s->event = events == 0 ? WSA_INVALID_EVENT : event;
     s->window = events == 0 ? NULL : window;
     s->message = message;
@@ -194,6 +219,7 @@ static int select_events(SOCKET h, WSAEVENT event, HWND window, UINT message, LO
     if (events != 0)
         atomic_fetch_or_explicit(&s->mode, SW_MODE_NONBLOCKING, memory_order_relaxed);
     give(&signal);
+    give_turn(s);
     sw_events_arm(s);
     sw_sock_leave(s);
     return 0;
@@ -209,7 +235,7 @@ int WSPAPI sw_spi_async_select(SOCKET h, HWND window, UINT message, LONG events,
     return select_events(h, WSA_INVALID_EVENT, window, message, events, error);
 }
 
-/* The event is reset before the record is copied: what happens in between sets it once too often, never once too little. */
+/* Atomic, as the page has it: what is recorded later sets the event later. */
 int WSPAPI sw_spi_enum_network_events(SOCKET h, WSAEVENT event, LPWSANETWORKEVENTS out, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(h, error);
@@ -221,15 +247,21 @@ int WSPAPI sw_spi_enum_network_events(SOCKET h, WSAEVENT event, LPWSANETWORKEVEN
         sw_sock_leave(s);
         return SW_RESULT(error, WSAEFAULT);
     }
-    if (event != WSA_INVALID_EVENT)
-        sw_up_reset_event(event);
     pal_mutex_lock(&s->lock);
+    if (event != WSA_INVALID_EVENT) {
+        take_turn_locked(s);
+        pal_mutex_unlock(&s->lock);
+        sw_up_reset_event(event);
+        pal_mutex_lock(&s->lock);
+    }
     events = s->recorded & pal_load_relaxed(&s->event_mask); /* the others stay (B153) */
     s->recorded &= ~events;
     out->lNetworkEvents = (LONG)events;
     for (uint32_t left = events; left != 0; left &= left - 1)
         out->iErrorCode[bit_of(left)] = s->event_error[bit_of(left)];
     pal_mutex_unlock(&s->lock);
+    if (event != WSA_INVALID_EVENT)
+        give_turn(s);
     sw_sock_leave(s);
     return 0;
 }

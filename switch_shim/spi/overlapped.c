@@ -260,6 +260,7 @@ static void run_routine(struct sw_io *io)
     DWORD bytes = (DWORD)io->r.op.bytes;
     DWORD flags = io->flags;
 
+    (void)pal_sub_acq_rel(&io->sock->routines, 1u);
     pool_give(io); /* first: the routine most likely starts the next operation */
     routine(error, bytes, ov, flags);
 }
@@ -326,8 +327,11 @@ void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
     pal_word_store_release(&ov->Internal, (ULONG_PTR)error); /* publishes the result */
     wake_waiters(ov);
     sw_sock_hold(s); /* the record may be gone with the routine */
-    if (!sw_up_queue_apc(&io->thread, trampoline, (DWORD_PTR)io))
+    pal_add_acq_rel(&s->routines, 1u);
+    if (!sw_up_queue_apc(&io->thread, trampoline, (DWORD_PTR)io)) {
+        (void)pal_sub_acq_rel(&s->routines, 1u);
         pool_give(io); /* the thread has ended */
+    }
     sw_names_let(s, name);
     sw_sock_release(s);
 }

@@ -10,9 +10,10 @@
 #include "pal/compiler.h"
 #include "spi/change.h"
 
-#define BLOCK_SOCKETS 64u
-#define BLOCKS_MAX    4096u
-#define CLEANUP_MS    10000u
+#define BLOCK_SOCKETS   64u
+#define BLOCKS_MAX      4096u
+#define CLEANUP_MS      10000u
+#define CLEANUP_LOOK_MS 10u /* routines that have been queued wake nobody */
 
 _Atomic(struct sw_sock *) sw_sock_cache[SW_CACHE_SIZE];
 
@@ -123,6 +124,7 @@ static void reset_object(struct sw_sock *s)
     s->deferred = s->deferred_next = NULL;
     s->accept_first = s->accept_last = NULL;
     s->is_pumping = s->pump_again = false;
+    s->is_signalling = false;
     s->event = WSA_INVALID_EVENT;
     s->window = NULL;
     s->message = 0;
@@ -392,9 +394,46 @@ struct sw_sock *sw_sock_find_moved(uint64_t identity)
     return NULL;
 }
 
-void sw_sock_close_all(void)
+/* Something but routines keeps it: whether a thread ever lets those run is its own affair, and WSPCleanup does not wait for that (it cancels,
+ * contract 10.1, 5). The object stays until then, memory of the library as it is. */
+static bool is_waited_for(struct sw_sock *s)
+{
+    uint32_t routines = pal_load_acquire(&s->routines);
+    uint32_t refs = pal_load_acquire(&s->refs);
+
+    return refs != 0 && (routines == 0 || refs > routines);
+}
+
+static unsigned count_waited_for(unsigned blocks_there)
+{
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < blocks_there * BLOCK_SOCKETS; i++)
+        found += is_waited_for(by_index(i)) ? 1 : 0;
+    return found;
+}
+
+static unsigned given_up; /* start-up is serialised */
+
+unsigned sw_sock_given_up(void)
+{
+    return given_up;
+}
+
+static void wait_until_gone(unsigned blocks_there)
 {
     uint64_t deadline = pal_now_ns() + CLEANUP_MS * 1000000ull;
+
+    pal_mutex_lock(&table_lock);
+    while (live_count > 0 && (given_up = count_waited_for(blocks_there)) > 0 && pal_now_ns() < deadline)
+        (void)pal_cond_timedwait(&gone, &table_lock, pal_now_ns() + CLEANUP_LOOK_MS * 1000000ull);
+    if (live_count == 0)
+        given_up = 0;
+    pal_mutex_unlock(&table_lock);
+}
+
+void sw_sock_close_all(void)
+{
     unsigned count;
 
     pal_mutex_lock(&table_lock);
@@ -409,8 +448,5 @@ void sw_sock_close_all(void)
             sw_sock_leave(s);
         }
     }
-    pal_mutex_lock(&table_lock);
-    while (live_count > 0 && pal_cond_timedwait(&gone, &table_lock, deadline)) {
-    }
-    pal_mutex_unlock(&table_lock);
+    wait_until_gone(count);
 }

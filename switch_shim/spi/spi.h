@@ -107,7 +107,8 @@ struct sw_sock {
     struct sw_io *pool;
     struct sw_io *records; /* all of them, in the pool or not; they go with the library */
 
-    pal_atomic_u32 refs; /* memory: open, each leg, each operation, each parked thread */
+    pal_atomic_u32 refs;     /* memory: open, each leg, each operation, each parked thread */
+    pal_atomic_u32 routines; /* of these, operations that are over and whose routine waits for its thread */
     struct sw_name first;
     uint32_t index; /* const: the context behind every handle is index + 1 */
 
@@ -142,6 +143,8 @@ struct sw_sock {
     struct sw_io *accept_first, *accept_last;
     bool is_pumping, pump_again;
     /* events (events.c) */
+    bool
+        is_signalling; /* somebody sets or resets the event object, and looks at `recorded` in the same step */
     WSAEVENT event;
     HWND window;
     UINT message;
@@ -222,6 +225,7 @@ void sw_sock_abandon(struct sw_sock *s);
 bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms);
 uint32_t sw_sock_linger_ms(struct sw_sock *s); /* as SO_LINGER says */
 void sw_sock_close_all(void);                  /* WSPCleanup: abortively, waits until all have gone */
+unsigned sw_sock_given_up(void);               /* tests: how many that wait was in vain for */
 /* False: the table has no such move. The state stays, and a call that asked for it fails (WSAEINVAL); counted. */
 bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */

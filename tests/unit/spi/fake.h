@@ -73,8 +73,9 @@ int fake_teardown(void **state);
 #define fake_test(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)
 
 unsigned fake_open_handles(void);
-unsigned fake_completions(void); /* WPUCompleteOverlappedRequest, since the start */
-extern unsigned fake_events_set; /* WPUSetEvent */
+unsigned fake_completions(void);        /* WPUCompleteOverlappedRequest, since the start */
+extern unsigned fake_events_set;        /* WPUSetEvent */
+extern void (*fake_during_reset)(void); /* WPUResetEvent calls it */
 #define FAKE_EVENT ((WSAEVENT)(uintptr_t)0x7700)
 void fake_run_apcs(void); /* what WPUQueueApc queued */
 unsigned fake_apcs_waiting(void);

@@ -77,10 +77,14 @@ static BOOL WSPAPI up_set_event(WSAEVENT event, LPINT error)
     return TRUE;
 }
 
+void (*fake_during_reset)(void);
+
 static BOOL WSPAPI up_reset_event(WSAEVENT event, LPINT error)
 {
     (void)event;
     (void)error;
+    if (fake_during_reset != NULL)
+        fake_during_reset();
     return TRUE;
 }
 
@@ -216,6 +220,7 @@ int fake_setup(void **state)
     fake_loses_wildcard = false;
     fake_refresh_answer = 0;
     fake_during_refresh = NULL;
+    fake_during_reset = NULL;
     fake_refreshes = fake_watches = fake_events_set = 0;
     fake_log_clear();
     return 0;

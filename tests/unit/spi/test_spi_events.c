@@ -2,6 +2,9 @@
  * select leaves behind (contract 10.3, winsock-behaviours B150 to B184). */
 #include "fake.h"
 
+#include "pal/thread.h"
+#include "pal/time.h"
+
 static SOCKET connected(LONG events)
 {
     SOCKET s = fake_socket(WS_SOCK_STREAM, true);
@@ -54,6 +57,36 @@ static void carriers_are_asked_for_what_is_wanted(void **state)
     assert_int_equal(carrier()->wanted, FD_READ | FD_CLOSE);
     assert_int_equal(fake_select_events(s, FD_READ | FD_WRITE), 0);
     assert_true((carrier()->wanted & FD_WRITE) != 0);
+    assert_int_equal(fake_close(s), 0);
+}
+
+static struct pal_thread *reporter;
+
+static void report_reading(void *unused)
+{
+    (void)unused;
+    fake_report(carrier(), FD_READ, 0);
+}
+
+static void report_meanwhile(void)
+{
+    fake_during_reset = NULL;
+    reporter = pal_thread_start(report_reading, NULL, "reporter");
+    pal_sleep_ms(50); /* it is as far as it gets */
+}
+
+/* What happens while the event is being reset is recorded behind that, and sets it. */
+static void resetting_and_copying_are_one_step(void **state)
+{
+    SOCKET s = connected(FD_READ | FD_CLOSE);
+
+    (void)state;
+    fake_events_set = 0;
+    fake_during_reset = report_meanwhile;
+    assert_int_equal(fake_take_events(s, NULL), 0);
+    pal_thread_join(reporter);
+    assert_int_equal(fake_events_set, 1);
+    assert_int_equal(fake_take_events(s, NULL), FD_READ);
     assert_int_equal(fake_close(s), 0);
 }
 
@@ -279,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         events_test(carriers_are_asked_for_what_is_wanted),
+        events_test(resetting_and_copying_are_one_step),
         events_test(what_nobody_asked_for_is_not_recorded),
         events_test(readable_is_told_once_until_a_receive),
         events_test(writable_is_told_again_after_a_send_that_would_block),

@@ -107,6 +107,35 @@ static void what_is_refused_is_not_told_and_holds_nothing(void **state)
     assert_int_equal(fake_open_handles(), 0);
 }
 
+static unsigned routines_run;
+
+static void CALLBACK count_routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED ov, DWORD flags)
+{
+    (void)error;
+    (void)bytes;
+    (void)ov;
+    (void)flags;
+    routines_run++;
+}
+
+/* Nobody knows whether this thread will ever wait alertably. */
+static void cleaning_up_does_not_wait_for_routines(void **state)
+{
+    SOCKET s = connected();
+    WSAOVERLAPPED ov;
+
+    (void)state;
+    assert_int_equal(receive(s, &ov, count_routine), WSA_IO_PENDING);
+    fake_complete(carrier(), 0, 7);
+    assert_int_equal(fake_apcs_waiting(), 1);
+    fake_stop();
+    assert_int_equal(sw_sock_given_up(), 0);
+    routines_run = 0;
+    fake_run_apcs(); /* it may come as late as that */
+    assert_int_equal(routines_run, 1);
+    fake_start();
+}
+
 static void the_array_of_buffers_is_copied(void **state)
 {
     SOCKET s = connected();
@@ -277,6 +306,7 @@ int main(void)
         overlapped_test(an_operation_is_told_when_it_is_over),
         overlapped_test(what_is_over_at_once_is_told_all_the_same),
         overlapped_test(what_is_refused_is_not_told_and_holds_nothing),
+        overlapped_test(cleaning_up_does_not_wait_for_routines),
         overlapped_test(the_array_of_buffers_is_copied),
         overlapped_test(records_are_used_again),
         overlapped_test(closing_ends_all_and_then_the_handle),
