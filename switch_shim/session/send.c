@@ -46,8 +46,8 @@ static uint64_t queued_position(struct sw_session *s)
         struct sw_out *o = sw_out_at(s, i);
 
         if (o->state == SW_OUT_READY || o->state == SW_OUT_COPY || o->state == SW_OUT_NEW ||
-            o->state == SW_OUT_REGISTERING)
-            position += o->range.bytes;
+            o->state == SW_OUT_REGISTERING || (o->state == SW_OUT_RELEASE && o->after != SW_OUT_GONE))
+            position += o->range.bytes; /* not announced, or taken back */
     }
     return position;
 }
