@@ -124,11 +124,19 @@ int sw_session_shutdown(struct sw_session *s, int how)
     return 0;
 }
 
+/* Bytes, or a transfer, that the application has not fetched and now never will. The end of the stream is no byte. */
+static bool has_unread(const struct sw_session *s)
+{
+    return s->state >= SW_ST_OPEN && (sw_session_readable(s) != 0 || s->rx.in_count != 0);
+}
+
 int sw_session_close(struct sw_session *s, uint32_t linger_ms)
 {
     sw_stir(s);
     if (s->state >= SW_ST_SUSPEND_SENT && s->state <= SW_ST_MOVED)
         return WSATRY_AGAIN;
+    if (has_unread(s)) /* as TCP: who sent them is not to believe that they were read */
+        linger_ms = 0;
     s->close_wanted = true;
     s->rx.discard = true;
     if (s->state < SW_ST_OPEN || linger_ms == 0) {

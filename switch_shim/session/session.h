@@ -212,7 +212,7 @@ bool sw_session_cancel(struct sw_session *s, struct sw_op *op);
 int sw_session_shutdown(struct sw_session *s, int how);
 /**
  * closesocket. linger_ms 0: abortive; SW_SESSION_LINGER_FOREVER: gracefully, however long it takes. Receives that wait
- * end with WSA_OPERATION_ABORTED; sends still go, unless it is abortive. SW_DO_CLOSE says when it is over; its error
+ * end with WSA_OPERATION_ABORTED; sends still go, unless it is abortive; it is so too when bytes are unread. SW_DO_CLOSE says when it is over; its error
  * is WSAETIMEDOUT when the linger time was not enough. 0, or WSATRY_AGAIN: the socket is moving.
  */
 int sw_session_close(struct sw_session *s, uint32_t linger_ms);
