@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pal_os/base_os.h"
+
 static const char here; /* any address inside this library */
 
 static bool to_utf8(const WCHAR *wide, char *out, size_t out_bytes)
@@ -152,27 +154,20 @@ bool sw_os_interface_of(ULONG address, ULONG *mask, char *name, size_t name_byte
 
 /* ---- ports ---- */
 
-static BOOL CALLBACK start_once(INIT_ONCE *once, void *parameter, void **context)
-{
-    WSADATA data;
-
-    (void)once;
-    (void)parameter;
-    (void)context;
-    return WSAStartup(MAKEWORD(2, 2), &data) == 0; /* ends with the process, as in pal/windows/socket.c */
-}
-
 int sw_os_port_hold(const WSD_SOCKADDR_IN *address, USHORT *port)
 {
-    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    /* of the system's own provider: an application's socket might be the switch's, over which this one is asked for */
+    const WSAPROTOCOL_INFOW *found = pal_base_entry(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    WSAPROTOCOL_INFOW entry;
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = address->sin_addr};
     int name_bytes = sizeof(name);
     BOOL on = TRUE;
     SOCKET s;
 
-    if (!InitOnceExecuteOnce(&once, start_once, NULL, NULL))
+    if (found == NULL)
         return -1;
-    s = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
+    entry = *found;
+    s = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &entry, 0,
                    WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (s == INVALID_SOCKET)
         return -1;

@@ -29,16 +29,20 @@ static int protocol_of(int type, int protocol)
     return type == SOCK_STREAM ? IPPROTO_TCP : type == SOCK_DGRAM ? IPPROTO_UDP : 0;
 }
 
-/* TCP and UDP by the entry of the system's own provider. Others, and where there is none, as the system chooses: no switch lies over raw
- * sockets. */
+/* TCP and UDP by the entry of the system's own provider, or not at all: what the system chooses might be the switch, which would ask for a
+ * socket again. Raw sockets as the system chooses: the switch has no entry for them in the catalog. */
 static SOCKET make(int af, int type, int protocol)
 {
     const DWORD flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
     const WSAPROTOCOL_INFOW *found = pal_base_entry(af, type, protocol_of(type, protocol));
     WSAPROTOCOL_INFOW entry;
 
-    if (found == NULL)
+    if (found == NULL && type == SOCK_RAW)
         return WSASocketW(af, type, protocol, NULL, 0, flags);
+    if (found == NULL) {
+        WSASetLastError(WSAEAFNOSUPPORT); /* as where the protocol is not installed */
+        return INVALID_SOCKET;
+    }
     entry = *found;
     return WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &entry, 0, flags);
 }
