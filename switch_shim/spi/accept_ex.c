@@ -1,33 +1,19 @@
-/* accept_ex.c - AcceptEx and GetAcceptExSockaddrs. A request belongs to the listener: its handle completes it, its close ends it
+/* accept_ex.c - AcceptEx. A request belongs to the listener: its handle completes it, its close ends it
  * (windows.md, trap 7); it holds a reference to the socket it accepts into.
- * Buffer:  received data, then room for the local and the remote address, each behind a head of 16 bytes that says how long it is;
- *          only GetAcceptExSockaddrs reads that, so the form is our choice. */
+ * Buffer:  received data, then the two addresses (accept_ex_room.c). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spi/accept.h"
+#include "spi/accept_ex_room.h"
 #include "spi/extensions.h"
 #include "spi/spi_os.h"
-
-#define HEAD 16u
 
 struct accept_ex {
     struct sw_sock *into;
     char *out;
     DWORD receive_bytes, local_bytes, remote_bytes;
 };
-
-static void put_address(char *room, DWORD room_bytes, const WSD_SOCKADDR_STORAGE *address, int bytes)
-{
-    INT fits = room_bytes < HEAD ? 0 : (INT)(room_bytes - HEAD);
-
-    if (room_bytes < HEAD)
-        return;
-    fits = bytes < fits ? bytes : fits;
-    memset(room, 0, HEAD);
-    memcpy(room, &fits, sizeof(fits));
-    memcpy(room + HEAD, address, (size_t)fits);
-}
 
 static void put_addresses(struct accept_ex *x)
 {
@@ -37,8 +23,9 @@ static void put_addresses(struct accept_ex *x)
 
     memset(&local, 0, sizeof(local));
     if (c != NULL && c->ops->local(c, &local, &bytes) == 0)
-        put_address(x->out + x->receive_bytes, x->local_bytes, &local, bytes);
-    put_address(x->out + x->receive_bytes + x->local_bytes, x->remote_bytes, &x->into->to, x->into->to_bytes);
+        sw_accept_ex_put(x->out + x->receive_bytes, x->local_bytes, &local, bytes);
+    sw_accept_ex_put(x->out + x->receive_bytes + x->local_bytes, x->remote_bytes, &x->into->to,
+                     x->into->to_bytes);
 }
 
 /* io and its part are given back; the application hears. */
@@ -374,26 +361,4 @@ BOOL WSPAPI sw_spi_accept_ex(SOCKET l, SOCKET s, PVOID out, DWORD receive_bytes,
     sw_sock_leave(listener);
     sw_set_last_error(code);
     return FALSE;
-}
-
-static void get_address(char *room, DWORD room_bytes, WSD_SOCKADDR **out, LPINT bytes)
-{
-    INT used = 0;
-
-    if (room_bytes >= HEAD)
-        memcpy(&used, room, sizeof(used));
-    if (out != NULL)
-        *out = room_bytes >= HEAD ? (void *)(room + HEAD) : NULL;
-    if (bytes != NULL)
-        *bytes = used;
-}
-
-void WSPAPI sw_spi_get_accept_ex_sockaddrs(PVOID buffer, DWORD receive_bytes, DWORD local_bytes,
-                                           DWORD remote_bytes, WSD_SOCKADDR **local, LPINT local_used,
-                                           WSD_SOCKADDR **remote, LPINT remote_used)
-{
-    char *at = (char *)buffer + receive_bytes;
-
-    get_address(at, local_bytes, local, local_used);
-    get_address(at + local_bytes, remote_bytes, remote, remote_used);
 }

@@ -1,6 +1,7 @@
 /* providers.c - the SAN providers of this process, and what the environment says about them.
  *   WSD_SWITCH    off: TCP/IP only; on (default): SAN where a subnet matches; forced: connecting within a SAN subnet never falls back
- *   WSD_PROVIDER  libraries, separated by ':' (';' on Windows); not set: as sw_load() finds one
+ *   WSD_PROVIDER  libraries, separated by ':' (';' on Windows); not set: those that the system has registered (registered.h), and
+ *                 where there are none, as sw_load() finds one
  *   WSD_SWITCH_LOOPBACK  on: 127/8 too, when a provider lists such an address (default: never, Q23)
  * A provider that does not start is skipped: the switch works over TCP/IP without any (contract 8.1). */
 #include "spi/spi.h"
@@ -11,6 +12,7 @@
 
 #include "pal/time.h"
 #include "spi/change.h"
+#include "spi/registered.h"
 #include "sw_os.h"
 #include "tcpip/tcpip.h"
 
@@ -55,7 +57,7 @@ static void read_settings(void)
     settings.force_push = force_push != 0;
 }
 
-static void load_one(const char *path)
+static void load_one(const char *path, bool was_asked_for)
 {
     struct sw_provider *p;
     struct sw_config config;
@@ -72,7 +74,7 @@ static void load_one(const char *path)
         return;
     if (sw_load(path, &config, &p, why, sizeof(why)) == 0)
         loaded[count++] = p;
-    else if (path != NULL) /* one that was asked for by name */
+    else if (was_asked_for)
         sw_os_print_error(why);
 }
 
@@ -87,10 +89,21 @@ static void load_named(const char *list)
         if (bytes > 0 && bytes < sizeof(path)) {
             memcpy(path, list, bytes);
             path[bytes] = '\0';
-            load_one(path);
+            load_one(path, true);
         }
         list += bytes + (list[bytes] != '\0' ? 1 : 0);
     }
+}
+
+/* A registered one that does not start is passed over in silence, as any process may find it. False: none is registered. */
+static bool load_registered(void)
+{
+    char paths[SW_PROVIDERS_MAX][SW_REGISTERED_PATH_BYTES];
+    unsigned found = sw_registered_here(paths, SW_PROVIDERS_MAX);
+
+    for (unsigned i = 0; i < found; i++)
+        load_one(paths[i], false);
+    return found > 0;
 }
 
 int sw_providers_load(void)
@@ -108,8 +121,8 @@ int sw_providers_load(void)
         return 0;
     if (named != NULL)
         load_named(named);
-    else
-        load_one(NULL);
+    else if (!load_registered())
+        load_one(NULL, false);
     if (count > 0)
         sw_providers_watch();
     return 0;
