@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pal/time.h"
 #include "spi/offer.h"
 #include "spi/records.h"
 #include "spi/spi.h"
@@ -13,6 +14,8 @@
 
 static struct pal_mutex start_lock = PAL_MUTEX_INIT;
 static pal_atomic_u32 start_count; /* written under start_lock */
+static bool
+    is_ending; /* likewise: the last clean-up has not got through, and the next start-up waits for it */
 
 const WSPPROC_TABLE sw_spi_table = {
     sw_spi_accept,
@@ -57,6 +60,18 @@ static bool is_lower(WORD a, WORD b) /* low byte major, high byte minor */
     return (a & 0xFFu) != (b & 0xFFu) ? (a & 0xFFu) < (b & 0xFFu) : a >> 8 < b >> 8;
 }
 
+/* Ending takes the threads of the carriers to their end; a start-up that came in between would find half of what it needs. It is rare, and
+ * milliseconds, so nobody is woken for it. */
+static void lock_when_ended(void)
+{
+    pal_mutex_lock(&start_lock);
+    while (is_ending) {
+        pal_mutex_unlock(&start_lock);
+        pal_sleep_ms(1);
+        pal_mutex_lock(&start_lock);
+    }
+}
+
 int sw_spi_startup(WORD version, LPWSPDATA data, const WSAPROTOCOL_INFOW *info, const WSPUPCALLTABLE *upcalls,
                    LPWSPPROC_TABLE table)
 {
@@ -67,7 +82,7 @@ int sw_spi_startup(WORD version, LPWSPDATA data, const WSAPROTOCOL_INFOW *info, 
         return WSAEFAULT;
     if (is_lower(version, LOWEST))
         return WSAVERNOTSUPPORTED;
-    pal_mutex_lock(&start_lock);
+    lock_when_ended();
     result = sw_io_init() ? sw_up_install(upcalls, info->dwCatalogEntryId) : WSA_NOT_ENOUGH_MEMORY;
     if (result == 0 && pal_load_relaxed(&start_count) == 0) {
         sw_records_sweep();
@@ -96,6 +111,7 @@ int WSPAPI sw_spi_cleanup(LPINT error)
         return SW_RESULT(error, WSANOTINITIALISED);
     }
     is_last = pal_sub_acq_rel(&start_count, 1u) == 1;
+    is_ending = is_last;
     pal_mutex_unlock(&start_lock);
     if (!is_last)
         return 0;
@@ -107,5 +123,8 @@ int WSPAPI sw_spi_cleanup(LPINT error)
     sw_san_stop();
     sw_providers_unload();
     sw_up_silence(false);
+    pal_mutex_lock(&start_lock);
+    is_ending = false;
+    pal_mutex_unlock(&start_lock);
     return 0;
 }

@@ -272,6 +272,7 @@ struct sp_group {
 };
 int sp_address_text(void);
 int sp_startup(void);
+int sp_loading(void);
 int sp_bad_handles(void);
 int sp_creation(void);
 int sp_names(void);

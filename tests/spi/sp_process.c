@@ -146,6 +146,17 @@ static int end_of_stream(void)
     return error != 0 ? error : got == 0 ? 0 : -2;
 }
 
+/* Sends that nobody need take, and a thread that waits for what does not come. */
+static int be_busy(void)
+{
+    static struct sp_receiving receiving;
+    static struct sp_call call;
+
+    receiving.s = connection;
+    sp_call_start(&call, sp_receive_now, &receiving);
+    return sp_traffic_start(&load, connection, 1, 0);
+}
+
 static int obey(char *line, char *answer, size_t answer_bytes)
 {
     unsigned a = 0, b = 0;
@@ -195,6 +206,8 @@ static int obey(char *line, char *answer, size_t answer_bytes)
         return sp_shutdown(connection, (int)a);
     if (strcmp(line, "close") == 0)
         return sp_close(connection);
+    if (strcmp(line, "busy") == 0)
+        return be_busy();
     return -3;
 }
 
@@ -210,6 +223,10 @@ int sp_role(void)
         answer[0] = '\0';
         if (strcmp(line, "exit") == 0)
             break;
+        if (strcmp(line, "return") == 0)
+            return 0;
+        if (strcmp(line, "quit") == 0)
+            _exit(0);
         error = obey(line, answer, sizeof answer);
         if (error == 0)
             printf("ok %s\n", answer);

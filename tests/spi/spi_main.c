@@ -11,6 +11,7 @@
 static const struct sp_group groups[] = {
     {"address_text", sp_address_text},
     {"startup", sp_startup},
+    {"loading", sp_loading},
     {"bad_handles", sp_bad_handles},
     {"creation", sp_creation},
     {"names", sp_names},
