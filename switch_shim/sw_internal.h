@@ -255,7 +255,15 @@ void sw_base_unlink(struct sw_provider *p, struct sw_socket_base *base);
 struct sw_companion *sw_companion_new(struct sw_provider *p, SOCKET descriptor, SOCKET handle);
 
 /* --- completion queue (sw_iocp.c) --- */
-void sw_iocp_hold(struct sw_iocp *q); /* one more sw_iocp_destroy() is due */
+/* Where a queue passes its packets on to, as they come. */
+struct sw_iocp_target {
+    void *context;
+    int (*put)(void *context, const struct sw_packet *packet); /* 0, WSA_NOT_ENOUGH_MEMORY; any thread */
+    void (*let)(void *context);                                /* with the last reference to the queue */
+};
+struct sw_iocp *sw_iocp_create_for(
+    const struct sw_iocp_target *target); /* NULL: no memory, and `let` is not called */
+void sw_iocp_hold(struct sw_iocp *q);     /* one more sw_iocp_destroy() is due */
 void sw_iocp_abandon(
     struct sw_iocp
         *q); /* whoever waits, now or later, for a packet that is not there, gets no more than that */

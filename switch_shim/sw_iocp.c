@@ -1,5 +1,6 @@
 /* sw_iocp.c - a completion queue: packets in, packets out in the same order, with a blocking get.
- * It stands for the completion port that a Windows application may have associated with its socket. */
+ * It stands for the completion port that a Windows application may have associated with its socket; where the system has ports of its own,
+ * such a queue holds nothing and passes its packets on. */
 #include "sw_alert.h"
 #include "sw_internal.h"
 
@@ -13,6 +14,7 @@ struct sw_iocp {
     struct pal_cond filled;
     struct sw_packet *ring;
     size_t capacity, first, count;
+    struct sw_iocp_target target; /* const; put is NULL: a queue that keeps its packets */
 };
 
 struct sw_iocp *sw_iocp_create(void)
@@ -38,10 +40,26 @@ err_ring:
     return NULL;
 }
 
+struct sw_iocp *sw_iocp_create_for(const struct sw_iocp_target *target)
+{
+    struct sw_iocp *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return NULL;
+    q->target = *target;
+    pal_store_relaxed(&q->refs, 1u);
+    return q;
+}
+
 void sw_iocp_destroy(struct sw_iocp *q)
 {
     if (q == NULL || pal_sub_acq_rel(&q->refs, 1u) != 1)
         return;
+    if (q->target.put != NULL) {
+        q->target.let(q->target.context);
+        free(q);
+        return;
+    }
     pal_cond_fini(&q->filled);
     pal_mutex_fini(&q->lock);
     free(q->ring);
@@ -80,6 +98,8 @@ int sw_iocp_post(struct sw_iocp *q, const struct sw_packet *packet)
 {
     int result = 0;
 
+    if (q->target.put != NULL)
+        return q->target.put(q->target.context, packet);
     pal_mutex_lock(&q->lock);
     if (q->count == q->capacity && !grow_locked(q)) {
         result = WSA_NOT_ENOUGH_MEMORY;

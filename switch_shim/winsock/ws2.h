@@ -89,6 +89,20 @@ void ws2_submission_end(struct ws2_submission *sub, bool returned_success);
 typedef ULONG_PTR (*ws2_status_fn)(DWORD code);
 void ws2_set_status_form(ws2_status_fn fn);
 
+/* The events and threads that upcalls name. Default: those of sw/switch.h. An application's Winsock on a system that has its own hands in
+ * that. The functions give 0 or the code, as the upcall of that name does; an event made is manual reset and not set. */
+struct ws2_objects {
+    WSAEVENT (*create_event)(void); /* WSA_INVALID_EVENT: no memory */
+    int (*close_event)(WSAEVENT e); /* these three: WSA_INVALID_HANDLE */
+    int (*reset_event)(WSAEVENT e);
+    int (*set_event)(WSAEVENT e);
+    int (*open_this_thread)(WSATHREADID *out);
+    int (*close_thread)(const WSATHREADID *id);
+    int (*queue_call)(const WSATHREADID *id, LPWSAUSERAPC fn, DWORD_PTR context);
+};
+void ws2_set_objects(
+    const struct ws2_objects *objects); /* borrowed for ever; before the first provider starts */
+
 /* --- overlapped operations without a completion routine ---
  * Around the call down, so that the completion can be checked: exactly once, of this handle, for an operation that was submitted.
  * Operations that were not announced are checked by what their OVERLAPPED shows. */

@@ -236,7 +236,6 @@ int WSPAPI ws2_complete_overlapped_request(SOCKET s, WSAOVERLAPPED *ov, DWORD op
     struct sw_packet packet;
     bool may_be_skipped;
     ULONG_PTR event;
-    const char *why;
 
     if (!ws2_upcall_enter(SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST, name, &error, &spare))
         return SOCKET_ERROR;
@@ -267,7 +266,7 @@ int WSPAPI ws2_complete_overlapped_request(SOCKET s, WSAOVERLAPPED *ov, DWORD op
 
     /* bit 0 of hEvent keeps the packet back, not the event (Winsock behaviour of GetQueuedCompletionStatus) */
     if ((event & ~(ULONG_PTR)1u) != 0)
-        (void)sw_event_do((WSAEVENT)(event & ~(ULONG_PTR)1u), SW_EVENT_SET, NULL, &why);
+        ws2_signal((WSAEVENT)(event & ~(ULONG_PTR)1u));
     packet = (struct sw_packet){notify.key, s, ov, op_error, bytes};
     if (notify.kind == SW_NOTIFY_IOCP && (event & 1u) == 0)
         deliver(notify.iocp, &packet, may_be_skipped);

@@ -45,6 +45,7 @@ extern const GUID ws2_provider_id; /* of all providers started here */
 
 /* upcalls (ws2_upcall.c) */
 void ws2_violation(const char *format, ...) PAL_PRINTF(1, 2);
+void ws2_signal(WSAEVENT e); /* what is no event nobody waits for */
 extern struct sw_violation_log ws2_log;
 bool ws2_upcall_init(void);
 void ws2_messages_drop(void);

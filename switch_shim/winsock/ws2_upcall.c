@@ -92,6 +92,62 @@ uint64_t ws2_upcall_count(enum sw_upcall which)
 
 /* --- events --- */
 
+static WSAEVENT make_event(void)
+{
+    return sw_event_create_for(&ws2_log, true, false); /* the log stands for all providers together */
+}
+
+static int do_event(WSAEVENT e, enum sw_event_action action, const char *name)
+{
+    const char *why;
+
+    if (sw_event_do(e, action, &ws2_log, &why))
+        return 0;
+    ws2_violation("%s: %p is %s", name, (void *)e, why);
+    return WSA_INVALID_HANDLE;
+}
+
+static int close_own_event(WSAEVENT e)
+{
+    return do_event(e, SW_EVENT_CLOSE, "WPUCloseEvent");
+}
+
+static int reset_own_event(WSAEVENT e)
+{
+    return do_event(e, SW_EVENT_RESET, "WPUResetEvent");
+}
+
+static int set_own_event(WSAEVENT e)
+{
+    return do_event(e, SW_EVENT_SET, "WPUSetEvent");
+}
+
+static int open_own_thread(WSATHREADID *out)
+{
+    return sw_thread_open_for(&ws2_log, out);
+}
+
+static const struct ws2_objects own_objects = {make_event,     close_own_event, reset_own_event,
+                                               set_own_event,  open_own_thread, sw_thread_close,
+                                               sw_thread_queue};
+static const struct ws2_objects *objects = &own_objects; /* const once a provider runs */
+
+void ws2_set_objects(const struct ws2_objects *given)
+{
+    objects = given;
+}
+
+/* An operation's event, which belongs to the application: it may have closed it. */
+void ws2_signal(WSAEVENT e)
+{
+    const char *why;
+
+    if (objects == &own_objects)
+        (void)sw_event_do(e, SW_EVENT_SET, NULL, &why);
+    else
+        (void)objects->set_event(e);
+}
+
 static WSAEVENT WSPAPI create_event(INT *error)
 {
     INT spare;
@@ -99,41 +155,39 @@ static WSAEVENT WSPAPI create_event(INT *error)
 
     if (!ws2_upcall_enter(SW_UPCALL_CREATE_EVENT, "WPUCreateEvent", &error, &spare))
         return WSA_INVALID_EVENT;
-    e = sw_event_create_for(&ws2_log, true, false); /* the log stands for all providers together */
+    e = objects->create_event();
     *error = e == WSA_INVALID_EVENT ? WSA_NOT_ENOUGH_MEMORY : 0;
     return e;
 }
 
-static BOOL do_event(enum sw_upcall which, const char *name, WSAEVENT e, enum sw_event_action action,
-                     INT *error)
-{
-    INT spare;
-    const char *why;
-
-    if (!ws2_upcall_enter(which, name, &error, &spare))
-        return FALSE;
-    if (!sw_event_do(e, action, &ws2_log, &why)) {
-        ws2_violation("%s: %p is %s", name, (void *)e, why);
-        *error = WSA_INVALID_HANDLE;
-        return FALSE;
-    }
-    *error = 0;
-    return TRUE;
-}
-
 static BOOL WSPAPI close_event(WSAEVENT e, INT *error)
 {
-    return do_event(SW_UPCALL_CLOSE_EVENT, "WPUCloseEvent", e, SW_EVENT_CLOSE, error);
+    INT spare;
+
+    if (!ws2_upcall_enter(SW_UPCALL_CLOSE_EVENT, "WPUCloseEvent", &error, &spare))
+        return FALSE;
+    *error = objects->close_event(e);
+    return *error == 0;
 }
 
 static BOOL WSPAPI reset_event(WSAEVENT e, INT *error)
 {
-    return do_event(SW_UPCALL_RESET_EVENT, "WPUResetEvent", e, SW_EVENT_RESET, error);
+    INT spare;
+
+    if (!ws2_upcall_enter(SW_UPCALL_RESET_EVENT, "WPUResetEvent", &error, &spare))
+        return FALSE;
+    *error = objects->reset_event(e);
+    return *error == 0;
 }
 
 static BOOL WSPAPI set_event(WSAEVENT e, INT *error)
 {
-    return do_event(SW_UPCALL_SET_EVENT, "WPUSetEvent", e, SW_EVENT_SET, error);
+    INT spare;
+
+    if (!ws2_upcall_enter(SW_UPCALL_SET_EVENT, "WPUSetEvent", &error, &spare))
+        return FALSE;
+    *error = objects->set_event(e);
+    return *error == 0;
 }
 
 /* --- sets, paths --- */
@@ -287,7 +341,7 @@ static int WSPAPI queue_apc(WSATHREADID *thread, LPWSAUSERAPC fn, DWORD_PTR cont
 
     if (!ws2_upcall_enter(SW_UPCALL_QUEUE_APC, "WPUQueueApc", &error, &spare))
         return SOCKET_ERROR;
-    *error = thread == NULL || fn == NULL ? WSAEFAULT : sw_thread_queue(thread, fn, context);
+    *error = thread == NULL || fn == NULL ? WSAEFAULT : objects->queue_call(thread, fn, context);
     if (*error == WSAEFAULT)
         ws2_violation("WPUQueueApc: no such thread id, or no function");
     return *error == 0 ? 0 : SOCKET_ERROR;
@@ -299,7 +353,7 @@ static int WSPAPI open_current_thread(WSATHREADID *thread, INT *error)
 
     if (!ws2_upcall_enter(SW_UPCALL_OPEN_CURRENT_THREAD, "WPUOpenCurrentThread", &error, &spare))
         return SOCKET_ERROR;
-    *error = sw_thread_open_for(&ws2_log, thread);
+    *error = thread == NULL ? WSAEFAULT : objects->open_this_thread(thread);
     if (*error == WSAEFAULT)
         ws2_violation("WPUOpenCurrentThread: lpThreadId is NULL");
     return *error == 0 ? 0 : SOCKET_ERROR;
@@ -311,7 +365,7 @@ static int WSPAPI close_thread(WSATHREADID *thread, INT *error)
 
     if (!ws2_upcall_enter(SW_UPCALL_CLOSE_THREAD, "WPUCloseThread", &error, &spare))
         return SOCKET_ERROR;
-    *error = sw_thread_close(thread);
+    *error = objects->close_thread(thread);
     if (*error != 0)
         ws2_violation("WPUCloseThread: no such thread id");
     return *error == 0 ? 0 : SOCKET_ERROR;

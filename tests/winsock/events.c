@@ -292,7 +292,7 @@ static const struct wt_line lines[] = {
     WT(b165_the_event_object_is_left_alone),
     WT(b167_room_after_there_was_none),
     WT(b168_a_close_is_reported_once),
-    WT_EXCEPT(b170_a_close_behind_unread_data, WT_WINE,
+    WT_EXCEPT(b170_a_close_behind_unread_data, WT_WINE | WT_DLL,
               "Wine tells of the close when the data has been read"),
     WT(b171_a_close_that_came_before),
     WT(b173_selecting_makes_nonblocking),

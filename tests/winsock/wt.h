@@ -1,7 +1,8 @@
 /* wt.h - tests of Winsock as an application sees it: one source, run against Windows' own ws2_32 and against ours.
  * Layer:   tests/winsock; over cmocka and winsock2.h. No file of a test names a system; wt_posix.c and wt_windows.c answer for it.
  * Names:   a test is called after the line of winsock-behaviours.md that it proves, and the line's text is not repeated.
- * Lanes:   wine (Windows' Winsock), tcp (ours over TCP/IP), san (ours over a SAN provider). A line that does not hold on a lane says so in its
+ * Lanes:   wine (Windows' Winsock), tcp (ours over TCP/IP), san (ours over a SAN provider), dll and dll-san (the same two of wsdswitch.dll,
+ *          with our Winsock built for Windows). A line that does not hold on a lane says so in its
  *          table, with the reason; it is counted as excepted there.
  * Threads: checks belong to the thread that runs the test. */
 #ifndef WT_H
@@ -25,10 +26,14 @@
 
 #include <cmocka.h>
 
-#define WT_WINE 1u
-#define WT_TCP  2u
-#define WT_SAN  4u
-#define WT_OURS (WT_TCP | WT_SAN)
+#define WT_WINE    1u
+#define WT_TCP     2u
+#define WT_SAN     4u
+#define WT_DLL     8u  /* wsdswitch.dll over the TCP/IP of Windows, or of Wine */
+#define WT_DLL_SAN 16u /* the same over a SAN provider */
+#define WT_OURS    (WT_TCP | WT_SAN | WT_DLLS)
+#define WT_DLLS    (WT_DLL | WT_DLL_SAN)
+#define WT_SANS    (WT_SAN | WT_DLL_SAN)
 
 struct wt_line {
     const char *name; /* b001_... */
@@ -124,7 +129,7 @@ void wt_join(HANDLE thread);
 
 /* --- the system --- */
 
-const char *wt_san_address(void); /* WSD_TEST_ADDR; NULL: none, or no SAN at all */
+const char *wt_san_address(void); /* WSD_TEST_ADDR, or where a lane can tell itself; NULL: none */
 void wt_check_carried(SOCKET s);  /* by the side that the lane asks for */
 HANDLE wt_file(const char *text); /* a file with that in it, which goes with its handle; for CloseHandle() */
 

@@ -1,5 +1,5 @@
 /* wt_main.c - one lane, one group or all.
- * usage: winsock --lane wine|tcp|san [--address OWN_ADDRESS] [--silent ADDRESS_THAT_ANSWERS_NOBODY] [--group NAME]
+ * usage: winsock --lane wine|tcp|san|dll|dll-san [--address OWN_ADDRESS] [--silent ADDRESS_THAT_ANSWERS_NOBODY] [--group NAME]
  * Without --address: WSD_TEST_ADDR over a SAN, else 127.0.0.1. The lane's surroundings (WSD_SWITCH, WSD_PROVIDER, ...) come from the
  * environment. Each test runs between WSAStartup and WSACleanup.
  * Exit status: 0; 1: tests failed; 2: usage; 77: skipped, with the reason on standard error. */
@@ -58,16 +58,19 @@ static void run_line(const struct wt_line *line)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: winsock --lane wine|tcp|san [--address A] [--silent A] [--group G]\n");
+    fprintf(stderr,
+            "usage: winsock --lane wine|tcp|san|dll|dll-san [--address A] [--silent A] [--group G]\n");
     return 2;
 }
 
 static unsigned lane_of(const char *name)
 {
-    return strcmp(name, "wine") == 0  ? WT_WINE
-           : strcmp(name, "tcp") == 0 ? WT_TCP
-           : strcmp(name, "san") == 0 ? WT_SAN
-                                      : 0;
+    return strcmp(name, "wine") == 0      ? WT_WINE
+           : strcmp(name, "tcp") == 0     ? WT_TCP
+           : strcmp(name, "san") == 0     ? WT_SAN
+           : strcmp(name, "dll") == 0     ? WT_DLL
+           : strcmp(name, "dll-san") == 0 ? WT_DLL_SAN
+                                          : 0;
 }
 
 int main(int argc, char **argv)
@@ -91,9 +94,9 @@ int main(int argc, char **argv)
     }
     wt_env.lane = lane_of(lane);
     if (address == NULL)
-        address = wt_env.lane == WT_SAN ? wt_san_address() : "127.0.0.1";
+        address = (wt_env.lane & WT_SANS) != 0 ? wt_san_address() : "127.0.0.1";
     if (address == NULL) {
-        fprintf(stderr, "skipped: WSD_TEST_ADDR names no address of a SAN provider\n");
+        fprintf(stderr, "skipped: no address for a SAN provider (WSD_TEST_ADDR)\n");
         return 77;
     }
     wt_env.here.sin_family = AF_INET;

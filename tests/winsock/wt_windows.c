@@ -1,15 +1,5 @@
-/* wt_windows.c - wt.h on Windows: there is but TCP/IP. */
+/* wt_windows.c - wt.h on Windows, whoever plays Winsock. */
 #include "wt.h"
-
-const char *wt_san_address(void)
-{
-    return NULL;
-}
-
-void wt_check_carried(SOCKET s)
-{
-    (void)s;
-}
 
 HANDLE wt_file(const char *text)
 {

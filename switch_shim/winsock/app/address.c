@@ -1,7 +1,7 @@
 /* address.c - byte order, and addresses as text. Text with ports (WSAStringToAddress and its reverse) is the switch's. */
 #include "app/app.h"
 
-#include "app/resolve.h"
+#include "app/ntoa.h"
 
 #define TEXT_MAX 128 /* units of an address as text, the longest form of IPv6 with scope and port included */
 

@@ -44,7 +44,11 @@ ULONG_PTR ws2_status_of(DWORD code);
 DWORD ws2_win32_of(DWORD code);
 DWORD ws2_code_of_status(ULONG_PTR status); /* 0: success or information */
 
-/* --- the system (os_posix.c) --- */
+/* --- the system (os_posix.c, os_windows.c) --- */
+
+/* The switch: where it is linked in, that one; else the library. As ws2_load(). */
+int ws2_os_start_switch(struct ws2_provider **out);
+void ws2_os_reset_event(WSAEVENT event); /* leaves the last error alone; what is no event nobody waits for */
 
 /* Arranges that sw_thread_close(id) and free(id) happen when this thread ends. False: no memory. */
 bool ws2_os_keep_thread(WSATHREADID *id);
@@ -54,10 +58,8 @@ void ws2_os_forget_thread(void);       /* that happens now */
 bool ws2_os_start_thread(void (*fn)(void *context), void *context, size_t stack_bytes);
 bool ws2_os_is_file(HANDLE h); /* a file descriptor in the place of a HANDLE (mswsock.h) */
 bool ws2_os_close_file(HANDLE h);
-/* These two: 0, or the Win32 code. */
-int ws2_os_open_file(const char *name, DWORD access, DWORD disposition, HANDLE *out);
-int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write,
-                     DWORD *moved);             /* at the file's position, which moves on */
+/* At the file's position, which moves on. 0, or the Win32 code. */
+int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write, DWORD *moved);
 int ws2_os_host_name(char *name, size_t bytes); /* 0 or the code */
 
 #endif

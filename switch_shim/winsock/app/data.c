@@ -27,7 +27,7 @@ static bool begin(struct ws2_submission *sub, LPWSAOVERLAPPED ov, LPWSAOVERLAPPE
         return false;
     }
     if (event != 0)
-        (void)sw_event_reset((WSAEVENT)event); /* what is no event nobody waits for */
+        ws2_os_reset_event((WSAEVENT)event);
     ws2_submission_begin(sub, routine == NULL ? ov : NULL);
     return true;
 }

@@ -1,4 +1,4 @@
-/* events.c - event objects, waiting for them, and network events. Waits for several events, also those of kernel32, are here. */
+/* events.c - event objects, and waiting for them. Waits for several events, also those of kernel32, are here. */
 #include "app/app.h"
 
 #include "sw_internal.h"
@@ -41,6 +41,11 @@ BOOL WINAPI SetEvent(HANDLE event)
 BOOL WINAPI ResetEvent(HANDLE event)
 {
     return done(sw_event_reset(event));
+}
+
+void ws2_os_reset_event(WSAEVENT event)
+{
+    (void)sw_event_reset(event);
 }
 
 WSAEVENT WSAAPI WSACreateEvent(void)
@@ -112,24 +117,4 @@ DWORD WINAPI SleepEx(DWORD ms, BOOL alertable)
 void WINAPI Sleep(DWORD ms)
 {
     (void)SleepEx(ms, FALSE);
-}
-
-/* --- network events --- */
-
-int WSAAPI WSAEventSelect(SOCKET s, WSAEVENT event, LONG network_events)
-{
-    const WSPPROC_TABLE *down = ws2_down();
-    INT code = 0;
-
-    return down == NULL ? SOCKET_ERROR
-                        : ws2_answer(down->lpWSPEventSelect(s, event, network_events, &code), &code);
-}
-
-int WSAAPI WSAEnumNetworkEvents(SOCKET s, WSAEVENT event, LPWSANETWORKEVENTS out)
-{
-    const WSPPROC_TABLE *down = ws2_down();
-    INT code = 0;
-
-    return down == NULL ? SOCKET_ERROR
-                        : ws2_answer(down->lpWSPEnumNetworkEvents(s, event, out, &code), &code);
 }

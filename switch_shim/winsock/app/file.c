@@ -1,5 +1,5 @@
-/* file.c - ReadFile and WriteFile on sockets: stream data for programs that treat a socket like a file (B107); and files themselves, so
- * that a program with TransmitFile has something to send. Overlapped operations on files are not there.
+/* file.c - ReadFile and WriteFile on sockets: stream data for programs that treat a socket like a file (B107); and for files themselves, which
+ * a program with TransmitFile has. Overlapped operations on files are not there.
  * Without an OVERLAPPED they wait for the data even on a socket that does not block, as a handle of Windows that is opened for
  * synchronous use does; here on every socket, since the switch does not tell which kind it is. */
 #include "app/app.h"
@@ -65,19 +65,4 @@ BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, L
     WSABUF buffer = {bytes, (char *)(uintptr_t)data};
 
     return transfer(file, &buffer, written, ov, true);
-}
-
-HANDLE WINAPI CreateFileA(LPCSTR name, DWORD access, DWORD sharing, LPSECURITY_ATTRIBUTES security,
-                          DWORD disposition, DWORD attributes, HANDLE like)
-{
-    HANDLE file = INVALID_HANDLE_VALUE;
-    int code = name == NULL || like != NULL ? ERROR_INVALID_PARAMETER
-                                            : ws2_os_open_file(name, access, disposition, &file);
-
-    (void)sharing;
-    (void)security;
-    (void)attributes;
-    if (code != 0)
-        SetLastError((DWORD)code);
-    return file;
 }

@@ -8,6 +8,11 @@
 
 #include "app/app.h"
 
+int ws2_os_start_switch(struct ws2_provider **out)
+{
+    return ws2_start(WSPStartup, sw_set_complete_upcall, out, NULL, 0);
+}
+
 /* --- threads --- */
 
 static pthread_key_t thread_key;
@@ -110,7 +115,7 @@ static int code_of(int error)
     }
 }
 
-int ws2_os_open_file(const char *name, DWORD access, DWORD disposition, HANDLE *out)
+static int open_file(const char *name, DWORD access, DWORD disposition, HANDLE *out)
 {
     int flags = O_CLOEXEC | ((access & GENERIC_WRITE) == 0  ? O_RDONLY
                              : (access & GENERIC_READ) == 0 ? O_WRONLY
@@ -133,6 +138,21 @@ int ws2_os_open_file(const char *name, DWORD access, DWORD disposition, HANDLE *
         return code_of(errno);
     *out = (HANDLE)(intptr_t)fd;
     return 0;
+}
+
+HANDLE WINAPI CreateFileA(LPCSTR name, DWORD access, DWORD sharing, LPSECURITY_ATTRIBUTES security,
+                          DWORD disposition, DWORD attributes, HANDLE like)
+{
+    HANDLE file = INVALID_HANDLE_VALUE;
+    int code = name == NULL || like != NULL ? ERROR_INVALID_PARAMETER
+                                            : open_file(name, access, disposition, &file);
+
+    (void)sharing;
+    (void)security;
+    (void)attributes;
+    if (code != 0)
+        SetLastError((DWORD)code);
+    return file;
 }
 
 int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write, DWORD *moved)

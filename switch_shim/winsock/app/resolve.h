@@ -5,6 +5,7 @@
 #ifndef WS2_RESOLVE_H
 #define WS2_RESOLVE_H
 
+#include "app/ntoa.h"
 #include "ws2/addrinfo.h"
 
 #ifndef SW_API
@@ -12,7 +13,6 @@
 #endif
 
 SW_API ULONG WSAAPI ws2_inet_addr(const char *text);
-char *ws2_os_ntoa(const void *address); /* of IPv4; this thread's text, until its next call */
 SW_API INT WSAAPI ws2_inet_pton(INT af, LPCSTR text, PVOID out);
 SW_API LPCSTR WSAAPI ws2_inet_ntop(INT af, const void *address, char *text, size_t bytes);
 SW_API INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_addrinfo *hints,

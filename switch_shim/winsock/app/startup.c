@@ -1,5 +1,5 @@
 /* startup.c - WSAStartup, WSACleanup, the last error.
- * The switch is linked into this library, so its code stays when the last WSACleanup has ended it: a call that comes too late finds
+ * Where the switch is linked into this library its code stays when the last WSACleanup has ended it: a call that comes too late finds
  * memory and is told WSANOTINITIALISED.
  * Source: the pages of WSAStartup and WSACleanup; B001, B002. */
 #include "app/app.h"
@@ -45,7 +45,7 @@ const struct ws2_provider *ws2_running(void)
 
 static int start_switch(void)
 {
-    int result = ws2_start(WSPStartup, sw_set_complete_upcall, &provider, NULL, 0);
+    int result = ws2_os_start_switch(&provider);
 
     if (result != 0)
         return result;

@@ -1,18 +1,18 @@
 /* status.c - three names for one failure: the switch's Winsock code, the NTSTATUS in OVERLAPPED.Internal, and the Win32 code of
  * GetQueuedCompletionStatus() and GetOverlappedResult(). On Windows the first and the last are made from the middle one.
- * Source: MS-ERREF 2.3.1 (statuses); RtlNtStatusToDosError() for the last column; what is not in the table has a status of ours, with the
- * customer bit, and no other Win32 code than itself. */
+ * Source: MS-ERREF 2.3.1 (statuses); RtlNtStatusToDosError() for the last column; what is not in the table has a status that
+ * this function gives back as the code itself. */
 #include "app/app.h"
 
 #include "pal/atomic.h"
 
-#define CUSTOMER 0xE0000000u
+#define OTHERS 0xC0010000u /* RtlNtStatusToDosError() takes the lower half of these for the code */
 #define NO_SUCH_STATUS                                                                                       \
     317u /* ERROR_MR_MID_NOT_FOUND: what RtlNtStatusToDosError() says of statuses it does not know */
-#define IS_ERROR(status)  (((DWORD)(status)&0x80000000u) != 0) /* also warnings, as NT_SUCCESS() has it */
-#define IS_PLAIN(status)  ((status) > 0 && (status) < 0x10000u && (status) != (DWORD)STATUS_PENDING)
-#define IS_WINSOCK(code)  ((code) >= WSABASEERR && (code) < WSABASEERR + 2000u)
-#define STATUS_OVERFLOWED 0x80000005u
+#define IS_FAILURE(status) (((DWORD)(status)&0x80000000u) != 0) /* also warnings, as NT_SUCCESS() has it */
+#define IS_PLAIN(status)   ((status) > 0 && (status) < 0x10000u && (status) != (DWORD)STATUS_PENDING)
+#define IS_WINSOCK(code)   ((code) >= WSABASEERR && (code) < WSABASEERR + 2000u)
+#define STATUS_OVERFLOWED  0x80000005u
 
 static const struct {
     DWORD code, status, win32;
@@ -40,7 +40,7 @@ ULONG_PTR ws2_status_of(DWORD code)
     for (unsigned i = 0; i < ROWS; i++)
         if (rows[i].code == code)
             return rows[i].status;
-    return CUSTOMER | (code & 0xFFFFu);
+    return OTHERS | (code & 0xFFFFu);
 }
 
 DWORD ws2_win32_of(DWORD code)
@@ -58,12 +58,12 @@ DWORD ws2_code_of_status(ULONG_PTR internal)
     /* of an operation that was refused, or that a completion routine ends: the switch stores its own code there */
     if (IS_PLAIN(status) && (IS_WINSOCK(status) || status == WSA_OPERATION_ABORTED))
         return status;
-    if (!IS_ERROR(status))
+    if (!IS_FAILURE(status))
         return 0;
     for (unsigned i = 0; i < ROWS; i++)
         if (rows[i].status == status)
             return rows[i].code;
-    return (status & 0xFFFF0000u) == CUSTOMER ? status & 0xFFFFu : NO_SUCH_STATUS;
+    return (status & 0xFFFF0000u) == OTHERS ? status & 0xFFFFu : NO_SUCH_STATUS;
 }
 
 /* --- results of overlapped operations --- */
