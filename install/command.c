@@ -7,7 +7,8 @@ void wsi_help(FILE *out)
 {
     fputs(
         "usage: wsdinstall COMMAND [OPTION]...\n"
-        "Enters the OpenWSD provider in the Winsock catalog and tells the Windows Sockets switch of it.\n"
+        "Enters the OpenWSD provider in the Winsock catalog and tells the Windows Sockets switch of it; with --switch: enters\n"
+        "OpenWSD's own switch, for a Windows that has none.\n"
         "  install   enter it, or bring what is there up to date; does nothing when all is right\n"
         "  remove    take it out again; files stay\n"
         "  list      show both catalogs and the providers that the switch is told of\n"
@@ -17,6 +18,8 @@ void wsi_help(FILE *out)
         "  --dll PATH        the provider for programs of this program's word size (default: wsdprov.dll beside this\n"
         "                    program). It stays where it is: put it where only administrators can write\n"
         "  --dll32 PATH      64-bit Windows: the provider for 32-bit programs (default: none)\n"
+        "  --switch          with install, remove, verify: the switch instead of the provider. Its entries come first, so every\n"
+        "                    program that starts afterwards gets its TCP and UDP sockets from it. --dll then is wsdswitch.dll\n"
         "  --dry-run         say what would be changed, and change nothing\n"
         "  --without-switch  go on although this Windows has no Windows Sockets switch; nothing will call the provider\n"
         "  --no-read-back    do not check afterwards that the catalog kept what it was given (for Wine, whose does not)\n"
@@ -26,7 +29,7 @@ void wsi_help(FILE *out)
         "  2  the command line is wrong\n"
         "  3  the DLL is missing, unreadable, no provider, or for another kind of processor\n"
         "  4  rights are missing; an administrator must do it\n"
-        "  5  this Windows has no Windows Sockets switch\n"
+        "  5  this Windows has no Windows Sockets switch; with --switch: it has one of its own\n"
         "  6  what would be changed belongs to somebody else\n"
         "  7  the system refused a change; everything is as it was before\n"
         "  8  the system refused a change, and something of it is left; the message says what\n"
@@ -56,10 +59,9 @@ static bool parse_path(const char **path, int argc, const char *const *argv, int
 }
 
 bool wsi_options_parse(struct wsi_options *o, int argc, const char *const *argv, const char *default_dll,
-                       struct wsi_error *e)
+                       const char *default_switch, struct wsi_error *e)
 {
     memset(o, 0, sizeof *o);
-    o->dll = default_dll;
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "/?") == 0) {
             o->command = WSI_CMD_HELP;
@@ -76,6 +78,7 @@ bool wsi_options_parse(struct wsi_options *o, int argc, const char *const *argv,
         bool *flag = strcmp(argv[i], "--dry-run") == 0          ? &o->dry_run
                      : strcmp(argv[i], "--without-switch") == 0 ? &o->without_switch
                      : strcmp(argv[i], "--no-read-back") == 0   ? &o->no_read_back
+                     : strcmp(argv[i], "--switch") == 0         ? &o->is_switch
                                                                 : NULL;
         if (flag)
             *flag = true;
@@ -84,14 +87,34 @@ bool wsi_options_parse(struct wsi_options *o, int argc, const char *const *argv,
         else if (!parse_path(path, argc, argv, &i, e))
             return false;
     }
+    if (o->is_switch && o->without_switch)
+        return wsi_fail(e, WSI_USAGE,
+                        "--switch and --without-switch exclude each other; see wsdinstall help");
+    if (!o->dll)
+        o->dll = o->is_switch ? default_switch : default_dll;
     return true;
 }
 
 static bool make_plan(const struct wsi_state *state, const struct wsi_options *o, struct wsi_plan *plan,
                       struct wsi_error *e)
 {
+    if (o->is_switch)
+        return o->command == WSI_CMD_INSTALL ? wsi_switch_plan_install(state, o, plan, e)
+                                             : wsi_switch_plan_remove(state, plan, e);
     return o->command == WSI_CMD_INSTALL ? wsi_plan_install(state, o, plan, e)
                                          : wsi_plan_remove(state, plan, e);
+}
+
+static bool check_switch_first(const struct wsi_system *sys, const struct wsi_options *o, struct wsi_error *e)
+{
+    if (wsi_has_switch(sys->os_major, sys->os_minor))
+        return wsi_fail(
+            e, WSI_NO_SWITCH,
+            "Windows %u.%u has a Windows Sockets switch of its own; two over one TCP/IP would be one too "
+            "many. Nothing was changed",
+            (unsigned)sys->os_major, (unsigned)sys->os_minor);
+    return wsi_check_switch_dll(sys, o->dll, sys->word_bits, e) &&
+           (!o->dll32 || wsi_check_switch_dll(sys, o->dll32, 32, e));
 }
 
 /* Everything that can be known to be in the way, before anything is changed. */
@@ -107,16 +130,26 @@ static bool check_first(const struct wsi_system *sys, const struct wsi_options *
         return wsi_fail(
             e, WSI_USAGE,
             "--dll32: this system has no second catalog, for 32-bit programs; leave the option out");
+    if (o->is_switch)
+        return check_switch_first(sys, o, e);
     if (!wsi_check_dll(sys, o->dll, sys->word_bits, e) || (o->dll32 && !wsi_check_dll(sys, o->dll32, 32, e)))
         return false;
-    if (o->without_switch || wsi_has_switch(sys->os_major, sys->os_minor))
+    return true;
+}
+
+/* Somebody must call the provider. */
+static bool check_switch_is_there(const struct wsi_state *state, const struct wsi_options *o,
+                                  struct wsi_error *e)
+{
+    if (o->command != WSI_CMD_INSTALL || o->is_switch || o->without_switch || wsi_state_has_switch(state))
         return true;
     return wsi_fail(
         e, WSI_NO_SWITCH,
         "Windows %u.%u is not documented to have the Windows Sockets switch (Windows 2000 and Server 2003 are), so "
-        "nothing would call the provider; nothing was changed. Programs can use it through wsdswitch.dll without "
-        "being installed; --without-switch installs it all the same",
-        (unsigned)sys->os_major, (unsigned)sys->os_minor);
+        "nothing would call the provider; nothing was changed. wsdinstall install --switch enters OpenWSD's own, and "
+        "programs can use it through wsdswitch.dll without being installed; --without-switch installs the provider all "
+        "the same",
+        (unsigned)state->os_major, (unsigned)state->os_minor);
 }
 
 /* The system said yes to everything; is it so? The plan made once more from what is there now must be empty. */
@@ -188,9 +221,11 @@ enum wsi_exit wsi_run(const struct wsi_system *sys, const struct wsi_options *o,
     }
     switch (o->command) {
     case WSI_CMD_LIST: code = wsi_list(sys, &state, out); break;
-    case WSI_CMD_VERIFY: code = wsi_verify(sys, &state, o, out); break;
+    case WSI_CMD_VERIFY:
+        code = o->is_switch ? wsi_switch_verify(sys, &state, out) : wsi_verify(sys, &state, o, out);
+        break;
     default:
-        if (!install_or_remove(sys, o, &state, out, &e)) {
+        if (!check_switch_is_there(&state, o, &e) || !install_or_remove(sys, o, &state, out, &e)) {
             fflush(out);
             fprintf(err, "wsdinstall: %s\n", e.text);
             code = e.exit;

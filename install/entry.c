@@ -30,6 +30,13 @@ void wsi_entry_make(struct wsi_entry *entry, const char *path)
     snprintf(entry->path, sizeof entry->path, "%s", path);
 }
 
+void wsi_set_one(struct wsi_set *set, const struct wsi_entry *entry)
+{
+    memset(set, 0, sizeof *set);
+    set->count = 1;
+    set->entries[0] = *entry;
+}
+
 bool wsi_entry_is_ours(const struct wsi_entry *entry)
 {
     return memcmp(&entry->info.ProviderId, &wsi_provider_id, sizeof wsi_provider_id) == 0;

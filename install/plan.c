@@ -11,7 +11,7 @@
 
 #define REG_BINARY_TYPE 3u
 
-static struct wsi_step *add(struct wsi_plan *plan, enum wsi_step_kind kind, enum wsi_catalog catalog)
+struct wsi_step *wsi_plan_add(struct wsi_plan *plan, enum wsi_step_kind kind, enum wsi_catalog catalog)
 {
     struct wsi_step *s = &plan->steps[plan->count++];
     memset(s, 0, sizeof *s);
@@ -20,7 +20,7 @@ static struct wsi_step *add(struct wsi_plan *plan, enum wsi_step_kind kind, enum
     return s;
 }
 
-static bool start(struct wsi_plan *plan, struct wsi_error *e)
+bool wsi_plan_start(struct wsi_plan *plan, struct wsi_error *e)
 {
     plan->count = 0;
     plan->steps = calloc(WSI_STEPS_MAX, sizeof *plan->steps);
@@ -85,7 +85,7 @@ static bool plan_values(const struct wsi_state *state, bool wanted, struct wsi_p
     for (uint32_t i = 0; wanted && i < state->value_count; i++)
         have = have || wsi_value_is_right(&state->values[i]);
     if (wanted && !have) {
-        struct wsi_step *s = add(plan, WSI_SET_VALUE, WSI_NATIVE);
+        struct wsi_step *s = wsi_plan_add(plan, WSI_SET_VALUE, WSI_NATIVE);
         s->is_new = true;
         for (uint32_t i = 0; i < state->value_count; i++)
             if (wsi_same_path(state->values[i].name, WSI_VALUE_NAME))
@@ -101,7 +101,7 @@ static bool plan_values(const struct wsi_state *state, bool wanted, struct wsi_p
             continue;
         if (!room_for(plan, 7, e)) /* what the catalogs may need */
             return false;
-        add(plan, WSI_DELETE_VALUE, WSI_NATIVE)->value = *v;
+        wsi_plan_add(plan, WSI_DELETE_VALUE, WSI_NATIVE)->value = *v;
     }
     return true;
 }
@@ -116,9 +116,9 @@ static void plan_update(const struct wsi_state *state, enum wsi_catalog c, const
     const struct wsi_entry *have = &state->entries[c][at];
     if (wsi_entry_equal(have, want, text, sizeof text) && wsi_same_path(have->path, want->path))
         return;
-    struct wsi_step *s = add(plan, WSI_UPDATE, c);
-    s->entry = *want;
-    s->before = *have;
+    struct wsi_step *s = wsi_plan_add(plan, WSI_UPDATE, c);
+    wsi_set_one(&s->set, want);
+    wsi_set_one(&s->before, have);
 }
 
 static void plan_remove(const struct wsi_state *state, enum wsi_catalog c, struct wsi_plan *plan)
@@ -126,9 +126,9 @@ static void plan_remove(const struct wsi_state *state, enum wsi_catalog c, struc
     int at = wsi_find_entry(state, c);
     if (at < 0)
         return;
-    struct wsi_step *s = add(plan, WSI_REMOVE, c);
-    s->entry = state->entries[c][at];
-    s->position = (uint32_t)at;
+    struct wsi_step *s = wsi_plan_add(plan, WSI_REMOVE, c);
+    wsi_set_one(&s->set, &state->entries[c][at]);
+    s->set.positions[0] = (uint32_t)at;
 }
 
 /* An entry that stands before TCP/IP's goes to the end. One that is made now is at the end already. */
@@ -136,7 +136,7 @@ static void plan_order(const struct wsi_state *state, enum wsi_catalog c, struct
 {
     int ours = wsi_find_entry(state, c), tcp = wsi_find_tcp(state, c);
     if (ours >= 0 && tcp >= 0 && ours < tcp)
-        add(plan, WSI_ORDER, c);
+        wsi_plan_add(plan, WSI_ORDER, c);
 }
 
 static void plan_entries(const struct wsi_state *state, const struct wsi_options *o, struct wsi_plan *plan)
@@ -151,11 +151,11 @@ static void plan_entries(const struct wsi_state *state, const struct wsi_options
     else
         plan_update(state, WSI_NATIVE, &native, plan);
     if (both || !have)
-        add(plan, both ? WSI_INSTALL_BOTH : WSI_INSTALL, WSI_NATIVE)->entry = native;
+        wsi_set_one(&wsi_plan_add(plan, both ? WSI_INSTALL_BOTH : WSI_INSTALL, WSI_NATIVE)->set, &native);
     if (both) { /* that call knows one path only */
-        struct wsi_step *s = add(plan, WSI_UPDATE, WSI_SMALL);
-        s->entry = small;
-        s->before = native;
+        struct wsi_step *s = wsi_plan_add(plan, WSI_UPDATE, WSI_SMALL);
+        wsi_set_one(&s->set, &small);
+        wsi_set_one(&s->before, &native);
     } else if (o->dll32) {
         plan_update(state, WSI_SMALL, &small, plan);
     }
@@ -170,7 +170,7 @@ static void plan_entries(const struct wsi_state *state, const struct wsi_options
 bool wsi_plan_install(const struct wsi_state *state, const struct wsi_options *o, struct wsi_plan *plan,
                       struct wsi_error *e)
 {
-    if (!start(plan, e) || !refuse_foreign(state, e))
+    if (!wsi_plan_start(plan, e) || !refuse_foreign(state, e))
         return false;
     if (!plan_values(state, true, plan, e))
         return false;
@@ -180,7 +180,7 @@ bool wsi_plan_install(const struct wsi_state *state, const struct wsi_options *o
 
 bool wsi_plan_remove(const struct wsi_state *state, struct wsi_plan *plan, struct wsi_error *e)
 {
-    if (!start(plan, e))
+    if (!wsi_plan_start(plan, e))
         return false;
     /* A value of our name with another identifier stays, as do other products' entries; only ours may not be mistaken. */
     for (int c = 0; c < WSI_CATALOGS; c++)

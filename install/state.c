@@ -69,6 +69,14 @@ bool wsi_has_switch(uint32_t os_major, uint32_t os_minor)
     return os_major == 5;
 }
 
+bool wsi_state_has_switch(const struct wsi_state *state)
+{
+    struct wsi_set found;
+    struct wsi_error ignored;
+    return wsi_has_switch(state->os_major, state->os_minor) ||
+           (wsi_switch_found(state, WSI_NATIVE, &found, &ignored) && found.count > 0);
+}
+
 const char *wsi_catalog_name(const struct wsi_system *sys, enum wsi_catalog c)
 {
     if (c == WSI_SMALL)

@@ -51,6 +51,14 @@ struct wsi_entry {
     char path[WSI_PATH_BYTES]; /* as the catalog has it, %variables% not replaced; "": unknown */
 };
 
+/* The entries of one provider in one catalog: made, changed and removed together, with one identifier and one path. */
+#define WSI_SET_MAX 4
+struct wsi_set {
+    uint32_t count; /* 1 of the SAN provider; of the switch one for each protocol that it lies over */
+    struct wsi_entry entries[WSI_SET_MAX];
+    uint32_t positions[WSI_SET_MAX]; /* of entries that are there: places in the catalog, from 0, ascending */
+};
+
 /* A value under the key of contract 2.2. */
 struct wsi_value {
     char name[WSI_NAME_BYTES];
@@ -82,9 +90,9 @@ struct wsi_system {
     const char *(*missing)(void *self, enum wsi_call call, enum wsi_catalog catalog);
     bool (*enumerate)(void *self, enum wsi_catalog c, struct wsi_entry **list, uint32_t *count,
                       struct wsi_error *e);
-    /* both: one call that makes the entry in both catalogs, with the same path and number. */
-    bool (*install)(void *self, bool both, const struct wsi_entry *entry, struct wsi_error *e);
-    bool (*update)(void *self, enum wsi_catalog c, const struct wsi_entry *entry, struct wsi_error *e);
+    /* both: one call that makes the entries in both catalogs, with the same path and numbers. */
+    bool (*install)(void *self, bool both, const struct wsi_set *set, struct wsi_error *e);
+    bool (*update)(void *self, enum wsi_catalog c, const struct wsi_set *set, struct wsi_error *e);
     bool (*remove)(void *self, enum wsi_catalog c, const GUID *id, struct wsi_error *e);
     bool (*order)(void *self, enum wsi_catalog c, const uint32_t *ids, uint32_t count, struct wsi_error *e);
     bool (*values)(void *self, struct wsi_value **list, uint32_t *count, struct wsi_error *e);
@@ -116,6 +124,22 @@ bool wsi_same_path(const char *a, const char *b); /* Windows: case does not matt
 const char *wsi_guid_text(const uint8_t id[16], char text[WSI_GUID_TEXT]);
 void wsi_wide_text(const WCHAR *wide, size_t limit, char *text, size_t text_bytes); /* to UTF-8 */
 
+void wsi_set_one(struct wsi_set *set, const struct wsi_entry *entry);
+
+/* ---- switch_entry.c: the entries of the switch, wsdswitch.dll ---- */
+extern const GUID wsi_switch_id;
+/* Those that the switch should have in a catalog: one for each of TCP and UDP over IPv4 and IPv6 that the system itself has there. False: it
+ * has no TCP over IPv4, so there is nothing to lie over. */
+bool wsi_switch_wanted(const struct wsi_state *state, enum wsi_catalog c, const char *path,
+                       struct wsi_set *set, struct wsi_error *e);
+/* Those that it has, none perhaps. False: somebody else's have its identifier. */
+bool wsi_switch_found(const struct wsi_state *state, enum wsi_catalog c, struct wsi_set *set,
+                      struct wsi_error *e);
+/* Every entry, and the path. Says in text[] what differs first. */
+bool wsi_set_equal(const struct wsi_set *have, const struct wsi_set *want, char *text, size_t text_bytes);
+/* Of each protocol in the set, the first visible entry of the catalog is one of the switch. */
+bool wsi_switch_is_first(const struct wsi_state *state, enum wsi_catalog c, const struct wsi_set *have);
+
 /* ---- state.c ---- */
 bool wsi_state_read(const struct wsi_system *sys, struct wsi_state *state, struct wsi_error *e);
 void wsi_state_free(struct wsi_state *state);
@@ -124,33 +148,36 @@ int wsi_find_entry(const struct wsi_state *state, enum wsi_catalog c);
 /* Index of the first visible TCP/IP entry, or -1; ours must come after it (contract 2.3). */
 int wsi_find_tcp(const struct wsi_state *state, enum wsi_catalog c);
 bool wsi_value_is_ours(const struct wsi_value *v);
-bool wsi_value_is_right(const struct wsi_value *v); /* type, length, data and name */
-bool wsi_has_switch(uint32_t os_major, uint32_t os_minor);
+bool wsi_value_is_right(const struct wsi_value *v);        /* type, length, data and name */
+bool wsi_has_switch(uint32_t os_major, uint32_t os_minor); /* Windows itself */
+bool wsi_state_has_switch(const struct wsi_state *state);  /* or ours is in the catalog */
 const char *wsi_catalog_name(const struct wsi_system *sys, enum wsi_catalog c);
 
 /* ---- dll.c ---- */
-/* The file is a DLL of that word size and exports the provider's door. false: *e says what it is instead. */
+/* The file is a DLL of that word size and exports the door of what it should be. false: *e says what it is instead. */
 bool wsi_check_dll(const struct wsi_system *sys, const char *path, uint32_t word_bits, struct wsi_error *e);
+bool wsi_check_switch_dll(const struct wsi_system *sys, const char *path, uint32_t word_bits,
+                          struct wsi_error *e);
 
 /* ---- plan.c ---- */
 enum wsi_step_kind {
     WSI_SET_VALUE,
     WSI_DELETE_VALUE,
-    WSI_INSTALL,      /* entry to the native catalog */
-    WSI_INSTALL_BOTH, /* entry to both */
-    WSI_UPDATE,       /* entry replaces what the catalog has, at its place */
+    WSI_INSTALL,      /* entries to the native catalog */
+    WSI_INSTALL_BOTH, /* entries to both */
+    WSI_UPDATE,       /* entries replace what the catalog has, at their places */
     WSI_REMOVE,
-    WSI_ORDER
+    WSI_ORDER,       /* the provider's to the end */
+    WSI_ORDER_FIRST, /* the switch's to the front */
 };
 
 struct wsi_step {
     enum wsi_step_kind kind;
     enum wsi_catalog catalog;
-    struct wsi_entry entry;  /* INSTALL, INSTALL_BOTH, UPDATE: new. REMOVE: what was there */
-    struct wsi_entry before; /* UPDATE: what was there */
-    struct wsi_value value;  /* SET_VALUE: new. DELETE_VALUE: what was there */
-    uint32_t position;       /* REMOVE: place in the catalog, from 0 */
-    bool is_new;             /* SET_VALUE: there was none of that name */
+    struct wsi_set set;     /* INSTALL, INSTALL_BOTH, UPDATE: new. REMOVE: what was there, with its places */
+    struct wsi_set before;  /* UPDATE: what was there */
+    struct wsi_value value; /* SET_VALUE: new. DELETE_VALUE: what was there */
+    bool is_new;            /* SET_VALUE: there was none of that name */
 };
 
 #define WSI_STEPS_MAX 64
@@ -162,6 +189,7 @@ struct wsi_plan {
 struct wsi_options {
     enum { WSI_CMD_INSTALL, WSI_CMD_REMOVE, WSI_CMD_LIST, WSI_CMD_VERIFY, WSI_CMD_HELP } command;
     const char *dll, *dll32; /* absolute; dll32 NULL: the 32-bit catalog is left without the provider */
+    bool is_switch;          /* it is about the switch's entries, not about the provider's */
     bool dry_run;
     bool without_switch; /* install although this Windows has none */
     bool no_read_back;
@@ -173,6 +201,14 @@ bool wsi_plan_install(const struct wsi_state *state, const struct wsi_options *o
                       struct wsi_error *e);
 bool wsi_plan_remove(const struct wsi_state *state, struct wsi_plan *plan, struct wsi_error *e);
 void wsi_plan_free(struct wsi_plan *plan);
+/* For plan.c and switch_plan.c: an empty plan; one more step of it. */
+bool wsi_plan_start(struct wsi_plan *plan, struct wsi_error *e);
+struct wsi_step *wsi_plan_add(struct wsi_plan *plan, enum wsi_step_kind kind, enum wsi_catalog catalog);
+
+/* ---- switch_plan.c: the same for the switch ---- */
+bool wsi_switch_plan_install(const struct wsi_state *state, const struct wsi_options *o,
+                             struct wsi_plan *plan, struct wsi_error *e);
+bool wsi_switch_plan_remove(const struct wsi_state *state, struct wsi_plan *plan, struct wsi_error *e);
 
 /* ---- apply.c ---- */
 void wsi_print_plan(const struct wsi_system *sys, const struct wsi_plan *plan, FILE *out);
@@ -199,10 +235,20 @@ enum wsi_exit wsi_list(const struct wsi_system *sys, const struct wsi_state *sta
 enum wsi_exit wsi_verify(const struct wsi_system *sys, const struct wsi_state *state,
                          const struct wsi_options *o, FILE *out);
 
+/* What a verify prints: a line for each part. */
+struct wsi_report {
+    FILE *out;
+    bool is_wrong;
+};
+void wsi_say(struct wsi_report *r, bool is_right, const char *format, ...) PAL_PRINTF(3, 4);
+
+/* ---- switch_verify.c ---- */
+enum wsi_exit wsi_switch_verify(const struct wsi_system *sys, const struct wsi_state *state, FILE *out);
+
 /* ---- command.c ---- */
-/* argv[0] is the first word after the program's name. default_dll: what --dll is without being given. */
+/* argv[0] is the first word after the program's name. What --dll is without being given: default_dll, with --switch default_switch. */
 bool wsi_options_parse(struct wsi_options *o, int argc, const char *const *argv, const char *default_dll,
-                       struct wsi_error *e);
+                       const char *default_switch, struct wsi_error *e);
 void wsi_help(FILE *out);
 enum wsi_exit wsi_run(const struct wsi_system *sys, const struct wsi_options *o, FILE *out, FILE *err);
 

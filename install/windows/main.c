@@ -28,7 +28,7 @@ static bool make_absolute(const char **path, char text[WSI_PATH_BYTES])
     return true;
 }
 
-static void beside_program(char text[WSI_PATH_BYTES])
+static void beside_program(const char *file, char text[WSI_PATH_BYTES])
 {
     WCHAR wide[MAX_PATH];
     DWORD n = GetModuleFileNameW(NULL, wide, MAX_PATH);
@@ -36,7 +36,7 @@ static void beside_program(char text[WSI_PATH_BYTES])
     if (n == 0 || n >= MAX_PATH || !to_utf8(wide, text, WSI_PATH_BYTES - 16))
         return;
     char *end = strrchr(text, '\\');
-    snprintf(end ? end + 1 : text, 16, "wsdprov.dll");
+    snprintf(end ? end + 1 : text, 16, "%s", file);
 }
 
 /* The words of the command line after the program's name; -1 when they are too many or no text. */
@@ -59,7 +59,8 @@ int main(void)
 {
     static char storage[ARGUMENTS_MAX][WSI_PATH_BYTES];
     const char *words[ARGUMENTS_MAX];
-    char default_dll[WSI_PATH_BYTES], dll[WSI_PATH_BYTES], dll32[WSI_PATH_BYTES];
+    char default_dll[WSI_PATH_BYTES], default_switch[WSI_PATH_BYTES], dll[WSI_PATH_BYTES],
+        dll32[WSI_PATH_BYTES];
     struct wsi_options options;
     struct wsi_error e = {0};
     struct wsi_windows w = {.key = WSI_SWITCH_KEY};
@@ -68,8 +69,9 @@ int main(void)
     SetErrorMode(SEM_FAILCRITICALERRORS |
                  SEM_NOOPENFILEERRORBOX); /* a DLL that does not load is our message, not a window */
     int count = read_arguments(storage, words);
-    beside_program(default_dll);
-    bool ok = count >= 0 ? wsi_options_parse(&options, count, words, default_dll, &e)
+    beside_program("wsdprov.dll", default_dll);
+    beside_program("wsdswitch.dll", default_switch);
+    bool ok = count >= 0 ? wsi_options_parse(&options, count, words, default_dll, default_switch, &e)
                          : wsi_fail(&e, WSI_USAGE, "too many or too long arguments; see wsdinstall help");
     if (ok && (!make_absolute(&options.dll, dll) || !make_absolute(&options.dll32, dll32)))
         ok = wsi_fail(&e, WSI_USAGE, "the path of a DLL may have at most %d characters", MAX_PATH - 1);

@@ -139,38 +139,41 @@ static bool enumerate(void *self, enum wsi_catalog c, struct wsi_entry **list, u
 struct arguments {
     GUID id;
     WCHAR path[MAX_PATH];
-    WSAPROTOCOL_INFOW info;
+    WSAPROTOCOL_INFOW infos[WSI_SET_MAX];
+    DWORD count;
 };
 
-static bool prepare(struct arguments *a, const struct wsi_entry *entry, struct wsi_error *e)
+static bool prepare(struct arguments *a, const struct wsi_set *set, struct wsi_error *e)
 {
-    a->id = entry->info.ProviderId;
-    a->info = entry->info;
-    return wsi_to_wide(entry->path, a->path, MAX_PATH) ||
+    a->id = set->entries[0].info.ProviderId;
+    a->count = set->count;
+    for (uint32_t i = 0; i < set->count; i++)
+        a->infos[i] = set->entries[i].info;
+    return wsi_to_wide(set->entries[0].path, a->path, MAX_PATH) ||
            wsi_fail(e, WSI_FAILED, "the path is longer than %d characters, which the catalog cannot hold: %s",
-                    MAX_PATH - 1, entry->path);
+                    MAX_PATH - 1, set->entries[0].path);
 }
 
-static bool install(void *self, bool both, const struct wsi_entry *entry, struct wsi_error *e)
+static bool install(void *self, bool both, const struct wsi_set *set, struct wsi_error *e)
 {
     const struct wsi_calls *f = &((struct wsi_windows *)self)->calls;
     struct arguments a;
     int error = 0;
-    if (!prepare(&a, entry, e))
+    if (!prepare(&a, set, e))
         return false;
-    if ((both ? f->install_both : f->install)(&a.id, a.path, &a.info, 1, &error) == 0)
+    if ((both ? f->install_both : f->install)(&a.id, a.path, a.infos, a.count, &error) == 0)
         return true;
     return fail(e, error, WSI_FAILED, both ? "WSCInstallProvider64_32" : "WSCInstallProvider");
 }
 
-static bool update(void *self, enum wsi_catalog c, const struct wsi_entry *entry, struct wsi_error *e)
+static bool update(void *self, enum wsi_catalog c, const struct wsi_set *set, struct wsi_error *e)
 {
     const struct wsi_calls *f = &((struct wsi_windows *)self)->calls;
     struct arguments a;
     int error = 0;
-    if (!prepare(&a, entry, e))
+    if (!prepare(&a, set, e))
         return false;
-    if (f->update[c](&a.id, a.path, &a.info, 1, &error) == 0)
+    if (f->update[c](&a.id, a.path, a.infos, a.count, &error) == 0)
         return true;
     return fail(e, error, WSI_FAILED, c == WSI_SMALL ? "WSCUpdateProvider32" : "WSCUpdateProvider");
 }
@@ -209,7 +212,7 @@ static bool open_file(const char *path, HANDLE *file, LARGE_INTEGER *size, struc
     *file = CreateFileW(full, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0,
                         NULL);
     if (*file == INVALID_HANDLE_VALUE)
-        return wsi_fail(e, WSI_BAD_DLL, "cannot read %s: %s; give the path of wsdprov.dll as --dll", path,
+        return wsi_fail(e, WSI_BAD_DLL, "cannot read %s: %s; give the path of the DLL as --dll", path,
                         wsi_system_text(GetLastError(), text, sizeof text));
     if (GetFileSizeEx(*file, size) && size->QuadPart <= FILE_BYTES_MAX)
         return true;

@@ -41,12 +41,17 @@ static bool enumerate(void *self, enum wsi_catalog c, struct wsi_entry **list, u
     return true;
 }
 
-int fake_ours(const struct fake *f, enum wsi_catalog c)
+int fake_find(const struct fake *f, enum wsi_catalog c, const GUID *id)
 {
     for (uint32_t i = 0; i < f->entry_count[c]; i++)
-        if (wsi_entry_is_ours(&f->entries[c][i]))
+        if (memcmp(&f->entries[c][i].info.ProviderId, id, sizeof *id) == 0)
             return (int)i;
     return -1;
+}
+
+int fake_ours(const struct fake *f, enum wsi_catalog c)
+{
+    return fake_find(f, c, &wsi_provider_id);
 }
 
 void fake_add(struct fake *f, enum wsi_catalog c, const struct wsi_entry *entry)
@@ -58,52 +63,59 @@ void fake_add(struct fake *f, enum wsi_catalog c, const struct wsi_entry *entry)
     to->info.dwCatalogEntryId = ++f->last_id;
 }
 
-static bool install(void *self, bool both, const struct wsi_entry *entry, struct wsi_error *e)
+static bool install(void *self, bool both, const struct wsi_set *set, struct wsi_error *e)
 {
     struct fake *f = self;
+    const GUID *id = &set->entries[0].info.ProviderId;
     if (!allow(f, both ? "install-both" : "install", e))
         return false;
     if (f->keeps_nothing)
         return true;
-    if (fake_ours(f, WSI_NATIVE) >= 0 || (both && fake_ours(f, WSI_SMALL) >= 0))
+    if (fake_find(f, WSI_NATIVE, id) >= 0 || (both && fake_find(f, WSI_SMALL, id) >= 0))
         return wsi_fail(e, WSI_FAILED, "installed already"); /* as WSANO_RECOVERY */
-    fake_add(f, WSI_NATIVE, entry);
-    if (both)
-        fake_add(f, WSI_SMALL, entry);
+    for (int c = WSI_NATIVE; c <= (both ? WSI_SMALL : WSI_NATIVE); c++)
+        for (uint32_t i = 0; i < set->count; i++)
+            fake_add(f, (enum wsi_catalog)c, &set->entries[i]);
     return true;
 }
 
-static bool update(void *self, enum wsi_catalog c, const struct wsi_entry *entry, struct wsi_error *e)
+/* The page: entries are changed, none is added. */
+static bool update(void *self, enum wsi_catalog c, const struct wsi_set *set, struct wsi_error *e)
 {
     struct fake *f = self;
+    uint32_t next = 0;
     if (!allow(f, c == WSI_SMALL ? "update-32" : "update", e))
         return false;
     if (f->keeps_nothing)
         return true;
-    int at = fake_ours(f, c);
-    if (at < 0)
-        return wsi_fail(e, WSI_FAILED, "not installed");
-    DWORD id = f->entries[c][at].info.dwCatalogEntryId;
-    f->entries[c][at] = *entry;
-    f->entries[c][at].info.dwCatalogEntryId = id;
-    return true;
+    for (uint32_t i = 0; i < f->entry_count[c]; i++) {
+        struct wsi_entry *to = &f->entries[c][i];
+        DWORD number = to->info.dwCatalogEntryId;
+        if (memcmp(&to->info.ProviderId, &set->entries[0].info.ProviderId, sizeof(GUID)) != 0)
+            continue;
+        if (next == set->count)
+            return wsi_fail(e, WSI_FAILED, "there are more");
+        *to = set->entries[next++];
+        to->info.dwCatalogEntryId = number;
+    }
+    return next == set->count || wsi_fail(e, WSI_FAILED, "not installed");
 }
 
 static bool remove_entry(void *self, enum wsi_catalog c, const GUID *id, struct wsi_error *e)
 {
     struct fake *f = self;
+    uint32_t removed = 0;
+    int at;
     if (!allow(f, c == WSI_SMALL ? "remove-32" : "remove", e))
         return false;
     if (f->keeps_nothing)
         return true;
-    for (uint32_t i = 0; i < f->entry_count[c]; i++)
-        if (memcmp(&f->entries[c][i].info.ProviderId, id, sizeof *id) == 0) {
-            memmove(&f->entries[c][i], &f->entries[c][i + 1],
-                    (f->entry_count[c] - i - 1) * sizeof **f->entries);
-            f->entry_count[c]--;
-            return true;
-        }
-    return wsi_fail(e, WSI_FAILED, "not installed");
+    for (; (at = fake_find(f, c, id)) >= 0; removed++) {
+        memmove(&f->entries[c][at], &f->entries[c][at + 1],
+                (f->entry_count[c] - (uint32_t)at - 1) * sizeof **f->entries);
+        f->entry_count[c]--;
+    }
+    return removed > 0 || wsi_fail(e, WSI_FAILED, "not installed");
 }
 
 static bool order(void *self, enum wsi_catalog c, const uint32_t *ids, uint32_t count, struct wsi_error *e)
@@ -201,13 +213,14 @@ static bool may_change(void *self, struct wsi_error *e)
 static bool read_file(void *self, const char *path, uint8_t **bytes, size_t *count, struct wsi_error *e)
 {
     struct fake *f = self;
-    bool is_small = strcmp(path, FAKE_DLL32) == 0;
-    if (f->dll_is_absent || (!is_small && strcmp(path, FAKE_DLL) != 0))
+    bool is_switch = strcmp(path, FAKE_SWITCH) == 0 || strcmp(path, FAKE_SWITCH32) == 0;
+    bool is_small = strcmp(path, FAKE_DLL32) == 0 || strcmp(path, FAKE_SWITCH32) == 0;
+    if (f->dll_is_absent || (!is_small && !is_switch && strcmp(path, FAKE_DLL) != 0))
         return wsi_fail(e, WSI_BAD_DLL, "cannot read %s", path);
     *bytes = malloc(FAKE_PE_BYTES);
     if (!*bytes)
         abort();
-    *count = fake_pe(*bytes, is_small ? 32 : f->dll_bits, true, "WSPStartupEx");
+    *count = fake_pe(*bytes, is_small ? 32 : f->dll_bits, true, is_switch ? "WSPStartup" : "WSPStartupEx");
     return true;
 }
 
@@ -217,12 +230,14 @@ static bool can_load(void *self, const char *path, struct wsi_error *e)
     return !f->dll_does_not_load || wsi_fail(e, WSI_BAD_DLL, "%s cannot be loaded", path);
 }
 
-static void add_other(struct fake *f, const char *name, int type, int protocol)
+static void add_other(struct fake *f, const char *name, int family, int type, int protocol)
 {
     struct wsi_entry e;
     wsi_entry_make(&e, "%SystemRoot%\\system32\\mswsock.dll");
     memset(&e.info.ProviderId, protocol, sizeof e.info.ProviderId);
-    e.info.dwProviderFlags = 0;
+    e.info.dwServiceFlags1 |= XP1_IFS_HANDLES;
+    e.info.dwProviderFlags = PFL_MATCHES_PROTOCOL_ZERO;
+    e.info.iAddressFamily = family;
     e.info.iSocketType = type;
     e.info.iProtocol = protocol;
     for (size_t i = 0; i <= strlen(name); i++)
@@ -240,8 +255,17 @@ void fake_init(struct fake *f)
         may_change, read_file, can_load};
     f->last_id = 1000;
     f->dll_bits = 64;
-    add_other(f, "MSAFD Tcpip [TCP/IP]", WS_SOCK_STREAM, WS_IPPROTO_TCP);
-    add_other(f, "MSAFD Tcpip [UDP/IP]", WS_SOCK_DGRAM, WS_IPPROTO_UDP);
+    add_other(f, "MSAFD Tcpip [TCP/IP]", WS_AF_INET, WS_SOCK_STREAM, WS_IPPROTO_TCP);
+    add_other(f, "MSAFD Tcpip [UDP/IP]", WS_AF_INET, WS_SOCK_DGRAM, WS_IPPROTO_UDP);
+}
+
+void fake_windows_7(struct fake *f)
+{
+    fake_init(f);
+    f->sys.os_major = 6;
+    f->sys.os_minor = 1;
+    add_other(f, "MSAFD Tcpip [TCP/IPv6]", WS_AF_INET6, WS_SOCK_STREAM, WS_IPPROTO_TCP);
+    add_other(f, "MSAFD Tcpip [UDP/IPv6]", WS_AF_INET6, WS_SOCK_DGRAM, WS_IPPROTO_UDP);
 }
 
 bool fake_equal(const struct fake *a, const struct fake *b)
@@ -251,7 +275,8 @@ bool fake_equal(const struct fake *a, const struct fake *b)
             return false;
         for (uint32_t i = 0; i < a->entry_count[c]; i++) {
             struct wsi_entry x = a->entries[c][i], y = b->entries[c][i];
-            if (wsi_entry_is_ours(&x)) /* made again, it has another number */
+            if (wsi_entry_is_ours(&x) || memcmp(&x.info.ProviderId, &wsi_switch_id, sizeof(GUID)) ==
+                                             0) /* made again, it has another number */
                 x.info.dwCatalogEntryId = y.info.dwCatalogEntryId;
             if (memcmp(&x.info, &y.info, sizeof x.info) != 0 || strcmp(x.path, y.path) != 0)
                 return false;

@@ -29,17 +29,22 @@ struct fake {
     char log[4096]; /* one word a change */
 };
 
-#define FAKE_DLL   "C:\\OpenWSD\\wsdprov.dll"
-#define FAKE_DLL32 "C:\\OpenWSD\\32\\wsdprov.dll"
+#define FAKE_DLL      "C:\\OpenWSD\\wsdprov.dll"
+#define FAKE_DLL32    "C:\\OpenWSD\\32\\wsdprov.dll"
+#define FAKE_SWITCH   "C:\\OpenWSD\\wsdswitch.dll"
+#define FAKE_SWITCH32 "C:\\OpenWSD\\32\\wsdswitch.dll"
 
 /* A 64-bit Server 2003: TCP/IP and UDP/IP in both catalogs, no key of the switch's. */
 void fake_init(struct fake *f);
+/* A 64-bit Windows 7: the same, no switch, and IPv6. */
+void fake_windows_7(struct fake *f);
 /* Appends an entry that a test made. */
 void fake_add(struct fake *f, enum wsi_catalog c, const struct wsi_entry *entry);
 void fake_add_value(struct fake *f, const char *name, uint32_t type, const void *data, uint32_t bytes);
 /* Same catalogs, in the same order, and same values; numbers of our entries do not count. */
 bool fake_equal(const struct fake *a, const struct fake *b);
-int fake_ours(const struct fake *f, enum wsi_catalog c); /* place of our entry, or -1 */
+int fake_find(const struct fake *f, enum wsi_catalog c, const GUID *id); /* the first place, or -1 */
+int fake_ours(const struct fake *f, enum wsi_catalog c);                 /* of the provider's entry */
 
 /* A program file in memory: PE32 or PE32+ with one exported name. Returns its length. */
 #define FAKE_PE_BYTES 1024

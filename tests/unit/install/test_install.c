@@ -6,51 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fake_system.h"
-
-struct run {
-    enum wsi_exit exit;
-    char out[16384], err[4096];
-};
-
-static void read_back(FILE *f, char *text, size_t bytes)
-{
-    rewind(f);
-    text[fread(text, 1, bytes - 1, f)] = 0;
-    fclose(f);
-}
-
-/* One run of the program with these words, separated by spaces. */
-static struct run run(struct fake *f, const char *line)
-{
-    static struct run r;
-    char copy[512];
-    const char *words[16];
-    int count = 0;
-    struct wsi_options o;
-    struct wsi_error e = {0};
-    memset(&r, 0, sizeof r);
-    snprintf(copy, sizeof copy, "%s", line);
-    for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
-        words[count++] = w;
-    FILE *out = tmpfile(), *err = tmpfile();
-    assert_true(out && err);
-    if (wsi_options_parse(&o, count, words, FAKE_DLL, &e)) {
-        r.exit = wsi_run(&f->sys, &o, out, err);
-    } else {
-        r.exit = e.exit;
-        fputs(e.text, err);
-    }
-    read_back(out, r.out, sizeof r.out);
-    read_back(err, r.err, sizeof r.err);
-    return r;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    if (!strstr(text, part))
-        fail_msg("'%s' is not in:\n%s", part, text);
-}
+#include "fake_run.h"
 
 static void the_entry_is_byte_by_byte_what_the_contract_says(void **state)
 {
@@ -414,7 +370,7 @@ static void wrong_options_are_named(void **state)
     struct wsi_options o;
     struct wsi_error e;
     line[sizeof line - 1] = 0;
-    assert_false(wsi_options_parse(&o, 3, words, FAKE_DLL, &e));
+    assert_false(wsi_options_parse(&o, 3, words, FAKE_DLL, FAKE_SWITCH, &e));
     assert_int_equal(e.exit, WSI_USAGE);
     struct run r = run(&f, "install --help --force");
     assert_int_equal(r.exit, WSI_OK);

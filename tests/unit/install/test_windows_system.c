@@ -19,7 +19,7 @@ static struct {
     char log[256];
     GUID id;
     WCHAR path[MAX_PATH];
-    WSAPROTOCOL_INFOW info;
+    WSAPROTOCOL_INFOW info, last; /* the first and the last of them */
     DWORD entries;
     DWORD ids[4], id_count;
     int fail_with;
@@ -42,6 +42,7 @@ static int recorded(const char *name, const GUID *id, const WCHAR *path, const W
     seen.id = *id;
     lstrcpynW(seen.path, path, MAX_PATH);
     seen.info = *info;
+    seen.last = info[entries - 1];
     seen.entries = entries;
     return called(name, error);
 }
@@ -157,9 +158,11 @@ static void the_catalog_is_given_the_entry_byte_by_byte(void **state)
 {
     (void)state;
     struct wsi_entry entry;
+    struct wsi_set set;
     struct wsi_error e = {0};
     wsi_entry_make(&entry, "C:\\Program Files\\\xC3\xA9\\wsdprov.dll");
-    assert_true(sys.install(sys.self, false, &entry, &e));
+    wsi_set_one(&set, &entry);
+    assert_true(sys.install(sys.self, false, &set, &e));
     assert_string_equal(seen.log, "install ");
     assert_int_equal(seen.entries, 1);
     assert_memory_equal(&seen.id, &wsi_provider_id, 16);
@@ -171,12 +174,14 @@ static void each_change_goes_to_its_own_function(void **state)
 {
     (void)state;
     struct wsi_entry entry;
+    struct wsi_set set;
     struct wsi_error e = {0};
     uint32_t ids[] = {7, 5, 6};
     wsi_entry_make(&entry, "C:\\wsdprov.dll");
-    assert_true(sys.install(sys.self, true, &entry, &e));
-    assert_true(sys.update(sys.self, WSI_NATIVE, &entry, &e));
-    assert_true(sys.update(sys.self, WSI_SMALL, &entry, &e));
+    wsi_set_one(&set, &entry);
+    assert_true(sys.install(sys.self, true, &set, &e));
+    assert_true(sys.update(sys.self, WSI_NATIVE, &set, &e));
+    assert_true(sys.update(sys.self, WSI_SMALL, &set, &e));
     assert_true(sys.remove(sys.self, WSI_NATIVE, &wsi_provider_id, &e));
     assert_true(sys.remove(sys.self, WSI_SMALL, &wsi_provider_id, &e));
     assert_true(sys.order(sys.self, WSI_NATIVE, ids, 3, &e));
@@ -185,15 +190,33 @@ static void each_change_goes_to_its_own_function(void **state)
     assert_memory_equal(seen.ids, ids, sizeof ids);
 }
 
+static void entries_of_one_provider_go_in_one_call(void **state)
+{
+    (void)state;
+    struct wsi_set set = {.count = WSI_SET_MAX};
+    struct wsi_error e = {0};
+    for (uint32_t i = 0; i < set.count; i++)
+        wsi_entry_make(&set.entries[i], "C:\\wsdswitch.dll");
+    set.entries[WSI_SET_MAX - 1].info.iProtocol = 17;
+    assert_true(sys.install(sys.self, false, &set, &e));
+    assert_int_equal(seen.entries, WSI_SET_MAX);
+    assert_memory_equal(&seen.info, &set.entries[0].info, sizeof seen.info);
+    assert_memory_equal(&seen.last, &set.entries[WSI_SET_MAX - 1].info, sizeof seen.last);
+    assert_true(sys.update(sys.self, WSI_SMALL, &set, &e));
+    assert_string_equal(seen.log, "install update32 ");
+}
+
 static void what_the_system_says_reaches_the_person(void **state)
 {
     (void)state;
     struct wsi_entry entry;
+    struct wsi_set set;
     struct wsi_error e = {0};
     uint32_t id = 1;
     wsi_entry_make(&entry, "C:\\wsdprov.dll");
+    wsi_set_one(&set, &entry);
     seen.fail_with = WSANO_RECOVERY;
-    assert_false(sys.install(sys.self, false, &entry, &e));
+    assert_false(sys.install(sys.self, false, &set, &e));
     assert_int_equal(e.exit, WSI_FAILED);
     assert_non_null(strstr(e.text, "WSCInstallProvider failed"));
     assert_non_null(strstr(e.text, "11003"));
@@ -202,8 +225,8 @@ static void what_the_system_says_reaches_the_person(void **state)
     assert_false(sys.order(sys.self, WSI_SMALL, &id, 1, &e));
     assert_int_equal(e.exit, WSI_NO_RIGHTS);
     assert_non_null(strstr(e.text, "WSCWriteProviderOrder32"));
-    memset(entry.path, 'x', sizeof entry.path - 1);
-    assert_false(sys.install(sys.self, false, &entry, &e)); /* longer than a catalog holds: not cut */
+    memset(set.entries[0].path, 'x', sizeof set.entries[0].path - 1);
+    assert_false(sys.install(sys.self, false, &set, &e)); /* longer than a catalog holds: not cut */
     assert_non_null(strstr(e.text, "longer"));
 }
 
@@ -348,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_catalog_is_given_the_entry_byte_by_byte, start, end),
         cmocka_unit_test_setup_teardown(each_change_goes_to_its_own_function, start, end),
+        cmocka_unit_test_setup_teardown(entries_of_one_provider_go_in_one_call, start, end),
         cmocka_unit_test_setup_teardown(what_the_system_says_reaches_the_person, start, end),
         cmocka_unit_test_setup_teardown(a_catalog_that_grows_while_it_is_read_is_read_again, start, end),
         cmocka_unit_test_setup_teardown(functions_that_are_missing_are_named, start, end),

@@ -1,14 +1,14 @@
 #!/bin/bash
-# wsdinstall.sh EMULATOR WSDINSTALL.EXE WSDPROV.DLL - the program itself under Wine: its exit codes, what it prints and what is in
+# wsdinstall.sh EMULATOR WSDINSTALL.EXE WSDPROV.DLL WSDSWITCH.DLL - the program itself under Wine: its exit codes, what it prints and what is in
 # the registry. Wine's catalog calls report success and keep nothing, so the catalog's side is test_windows_system.c's.
 # Layer: tests/unit/install. Changes and puts back one value of the Wine prefix that the emulator uses.
 set -euo pipefail
 
-(($# == 3)) || {
-    echo "usage: $0 EMULATOR WSDINSTALL.EXE WSDPROV.DLL" >&2
+(($# == 4)) || {
+    echo "usage: $0 EMULATOR WSDINSTALL.EXE WSDPROV.DLL WSDSWITCH.DLL" >&2
     exit 2
 }
-emulator=$1 program=$2 dll=$3
+emulator=$1 program=$2 dll=$3 switch=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -87,7 +87,20 @@ expect_value ""
 expect 6 "{03020100-0504-0706-0809-0A0B0C0D0E0F}" install --without-switch --no-read-back --dll "$dll"
 expect_value "REG_BINARY 000102030405060708090A0B0C0D0E0F"
 "$emulator" reg delete "$key" /v OpenWSD /f >/dev/null
+
+# The switch. What follows a change that the catalog keeps is test_switch_install.c's: Wine's reports success and keeps nothing.
+expect 2 "exclude each other" install --switch --without-switch
+expect 3 "it exports WSPStartupEx" install --switch --dll "$dll"
+expect 3 "does not export WSPStartupEx" install --without-switch --dll "$switch"
+expect 0 "add an entry to the 64-bit catalog: 'OpenWSD switch over" install --switch --dll "$switch" --dry-run
+expect 0 "move the entries in the 64-bit catalog to the front" install --switch --dll "$switch" --dry-run
+expect 7 "read back" install --switch --dll "$switch"
+echo "skipped: an entry of the switch that is there, since this catalog keeps none: $(tr -d '\r' <"$work/output" | tail -n 1)"
+expect 1 "no entry; run wsdinstall install --switch" verify --switch
+expect 0 "nothing to do" remove --switch
+expect_value ""
 as_version winxp64
+expect 5 "of its own" install --switch --dll "$switch"
 expect 0 "installed." install --no-read-back --dll "$dll"
 expect 1 "ok    Windows 5.2 has the Windows Sockets switch" verify
 expect 0 "removed." remove
