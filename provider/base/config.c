@@ -38,6 +38,7 @@ static const struct setting settings[] = {
     ROW("WSD_BACKLOG_MAX", backlog_max, 200, 1, 4096),
     ROW("WSD_CQ_DEPTH", cq_depth, 16383, 255, 1u << 22),
     ROW("WSD_MR_CACHE", mr_cache_entries, 4096, 0, 65536),
+    ROW("WSD_MR_WATCH", mr_watch, 1, 0, 1),
 };
 
 static uint64_t env_number(const char *name, uint64_t fallback, uint64_t low, uint64_t high)

@@ -25,6 +25,7 @@ struct wsd_config {
     uint32_t cq_depth;             /* WSD_CQ_DEPTH: completions one CQ shard holds */
     /* WSD_MR_CACHE: cached registrations per protection domain, 0 = no cache (8.9) */
     uint32_t mr_cache_entries;
+    uint32_t mr_watch;       /* WSD_MR_WATCH: where the switch does not tell of unmapping, watch the memory */
     uint64_t mr_cache_bytes; /* WSD_MR_CACHE_BYTES: and their size together */
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "data/mr_watch.h"
 
 vb_status_t wsd_device_create(struct vb_dev *dev, const struct wsd_config *config, bool keep,
                               struct wsd_device **out)
@@ -102,9 +103,21 @@ void wsd_device_give_shard(struct wsd_device *d, struct wsd_shard *s, uint32_t c
     pal_mutex_unlock(&d->lock);
 }
 
+/* Nobody promised to tell when memory goes, and registrations mean pages, not addresses: look after it ourselves. Now, because a switch that
+ * promises does so before its first connection. */
+static void watch_if_nobody_tells(struct wsd_device *d, struct wsd_domain *domain)
+{
+    struct wsd_mr_watch *w = NULL;
+    if (!pal_load_relaxed(&d->keep_registrations) && d->config->mr_watch && d->config->mr_cache_entries)
+        w = wsd_mr_watch_use();
+    if (w)
+        wsd_mr_cache_watch(&domain->cache, w);
+}
+
 vb_status_t wsd_device_take_domain(struct wsd_device *d, struct wsd_domain **out)
 {
     if (d->shared) {
+        watch_if_nobody_tells(d, d->shared);
         *out = d->shared;
         return VB_OK;
     }
@@ -113,6 +126,7 @@ vb_status_t wsd_device_take_domain(struct wsd_device *d, struct wsd_domain **out
                                        pal_load_relaxed(&d->keep_registrations), &domain);
     if (st != VB_OK)
         return st;
+    watch_if_nobody_tells(d, domain);
     pal_mutex_lock(&d->lock);
     bool ok = d->own_count < d->own_room;
     if (!ok) {

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "data/mr_watch.h"
 #include "pal/memory.h"
 
 bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_entries, uint64_t max_bytes)
@@ -87,10 +88,17 @@ static bool is_over_locked(const struct wsd_mr_cache *c)
     return c->entries > c->max_entries || c->bytes > c->max_bytes || !c->keeps;
 }
 
-/* Take the oldest idle ones that are beyond the bounds. */
+static struct wsd_mr *take_condemned_locked(struct wsd_mr_cache *c)
+{
+    struct wsd_mr *out = c->condemned;
+    c->condemned = NULL;
+    return out;
+}
+
+/* Take the oldest idle ones that are beyond the bounds, and those that are to go anyway. */
 static struct wsd_mr *collect_locked(struct wsd_mr_cache *c)
 {
-    struct wsd_mr *out = NULL;
+    struct wsd_mr *out = take_condemned_locked(c);
     while (c->idle.tail && is_over_locked(c)) {
         struct wsd_mr *m = c->idle.tail;
         unlink_locked(c, m);
@@ -103,6 +111,8 @@ static struct wsd_mr *collect_locked(struct wsd_mr_cache *c)
 
 void wsd_mr_cache_fini(struct wsd_mr_cache *c)
 {
+    if (c->watch)
+        wsd_mr_watch_leave(c->watch, c);
     wsd_mr_cache_keep(c, false);
     pal_lock_fini(&c->lock);
 }
@@ -114,6 +124,15 @@ void wsd_mr_cache_keep(struct wsd_mr_cache *c, bool keep)
     struct wsd_mr *gone = collect_locked(c);
     pal_lock_give(&c->lock);
     destroy_list(gone);
+}
+
+void wsd_mr_cache_watch(struct wsd_mr_cache *c, struct wsd_mr_watch *w)
+{
+    wsd_mr_watch_join(w, c); /* first: from the first that is kept the cache is told */
+    pal_lock_take(&c->lock);
+    c->watch = w;
+    c->keeps = c->max_entries != 0;
+    pal_lock_give(&c->lock);
 }
 
 /* Give everything back that nobody uses. False: there was nothing. */
@@ -159,54 +178,85 @@ static struct wsd_mr *find_locked(struct wsd_mr_cache *c, uint64_t start, uint64
     return m ? m : find_in(c->busy.head, BUSY_LOOKS, start, end, access, exact);
 }
 
-static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_t access, bool exact,
-                       struct wsd_mr **out)
+static bool is_up_to_date_locked(const struct wsd_mr_cache *c)
 {
-    uint64_t start = (uintptr_t)addr, end = start + bytes;
-    if (bytes == 0 || end < start)
-        return VB_E_INVAL;
+    return !c->watch || wsd_mr_watch_is_quiet(c->watch);
+}
+
+/* How a lookup ended that found nothing. */
+struct miss {
+    uint64_t generation;
+    struct wsd_mr_watch *watch;
+    bool keeps;
+};
+
+static struct wsd_mr *look_up(struct wsd_mr_cache *c, uint64_t start, uint64_t end, uint32_t access,
+                              bool exact, struct miss *miss)
+{
     pal_lock_take(&c->lock);
     struct wsd_mr *m = find_locked(c, start, end, access, exact);
+    *miss = (struct miss){c->invalidations, c->watch, c->keeps};
+    if (m && !is_up_to_date_locked(c)) {
+        m = NULL; /* perhaps of memory that is no more: this once one that is not kept */
+        miss->keeps = false;
+    }
     if (m) {
         unlink_locked(c, m);
         m->users++;
         push_front_locked(c, m);
     }
-    uint64_t generation = c->invalidations;
-    bool keeps = c->keeps;
     pal_lock_give(&c->lock);
-    if (m) {
-        *out = m;
-        return VB_OK;
-    }
+    return m;
+}
 
-    m = calloc(1, sizeof *m);
+static void insert(struct wsd_mr_cache *c, struct wsd_mr *m, const struct miss *miss)
+{
+    pal_lock_take(&c->lock);
+    /* what changed since, or is about to, may be what has been registered */
+    m->dead = !miss->keeps || miss->generation != c->invalidations || !is_up_to_date_locked(c);
+    push_front_locked(c, m);
+    chain_locked(c, m);
+    pal_lock_give(&c->lock);
+}
+
+static vb_status_t register_it(struct wsd_mr_cache *c, struct wsd_mr *m)
+{
+    void *addr = (void *)(uintptr_t)m->start;
+    vb_status_t st = vb_mr_reg(c->pd, addr, (size_t)(m->end - m->start), m->access, &m->mr);
+    if (st == VB_E_NOMEM && drop_unused(c)) /* what is merely kept must not cost what is needed */
+        st = vb_mr_reg(c->pd, addr, (size_t)(m->end - m->start), m->access, &m->mr);
+    return st;
+}
+
+static vb_status_t get(struct wsd_mr_cache *c, void *addr, size_t bytes, uint32_t access, bool exact,
+                       struct wsd_mr **out)
+{
+    uint64_t start = (uintptr_t)addr, end = start + bytes;
+    struct miss miss;
+    if (bytes == 0 || end < start)
+        return VB_E_INVAL;
+    *out = look_up(c, start, end, access, exact, &miss);
+    if (*out)
+        return VB_OK;
+    struct wsd_mr *m = calloc(1, sizeof *m);
     if (!m)
         return VB_E_NOMEM;
+    *m = (struct wsd_mr){.start = start, .end = end, .access = access, .users = 1};
     /* whole pages: neighbours in the same pages hit too, and pages are what the device pins anyway */
-    if (keeps && !exact) {
-        uint64_t first = start & ~(c->page - 1), last = (end + c->page - 1) & ~(c->page - 1);
-        if (last >= end) { /* false only when rounding up would wrap */
-            start = first;
-            end = last;
-        }
+    uint64_t first = start & ~(c->page - 1), last = (end + c->page - 1) & ~(c->page - 1);
+    bool wraps = last < end;
+    if (miss.keeps && miss.watch && (wraps || !wsd_mr_watch_add(miss.watch, first, last)))
+        miss.keeps = false;
+    if (miss.keeps && !exact && !wraps) {
+        m->start = first;
+        m->end = last;
     }
-    vb_status_t st = vb_mr_reg(c->pd, (void *)(uintptr_t)start, (size_t)(end - start), access, &m->mr);
-    if (st == VB_E_NOMEM && drop_unused(c)) /* what is merely kept must not cost what is needed */
-        st = vb_mr_reg(c->pd, (void *)(uintptr_t)start, (size_t)(end - start), access, &m->mr);
+    vb_status_t st = register_it(c, m);
     if (st != VB_OK) {
         free(m);
         return st;
     }
-    m->start = start;
-    m->end = end;
-    m->access = access;
-    m->users = 1;
-    pal_lock_take(&c->lock);
-    m->dead = !keeps || generation != c->invalidations;
-    push_front_locked(c, m);
-    chain_locked(c, m);
-    pal_lock_give(&c->lock);
+    insert(c, m, &miss);
     *out = m;
     return VB_OK;
 }
@@ -248,12 +298,9 @@ static bool overlaps(const struct wsd_mr *m, uint64_t start, uint64_t end)
     return m->start < end && start < m->end;
 }
 
-enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, size_t bytes)
+static enum wsd_invalidate condemn_locked(struct wsd_mr_cache *c, uint64_t start, uint64_t end)
 {
-    uint64_t start = (uintptr_t)addr, end = start + bytes < start ? UINT64_MAX : start + bytes;
     enum wsd_invalidate result = WSD_INVALIDATE_NONE;
-    struct wsd_mr *gone = NULL;
-    pal_lock_take(&c->lock);
     c->invalidations++;
     for (struct wsd_mr *m = c->idle.head, *next; m; m = next) {
         next = m->next;
@@ -261,8 +308,8 @@ enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, 
             continue;
         unlink_locked(c, m);
         unchain_locked(c, m);
-        m->next = gone;
-        gone = m;
+        m->next = c->condemned;
+        c->condemned = m;
         result = WSD_INVALIDATE_DONE;
     }
     for (struct wsd_mr *m = c->busy.head; m; m = m->next)
@@ -270,7 +317,33 @@ enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, 
             m->dead = true;
             result = WSD_INVALIDATE_IN_USE;
         }
+    return result;
+}
+
+enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, size_t bytes)
+{
+    uint64_t start = (uintptr_t)addr, end = start + bytes < start ? UINT64_MAX : start + bytes;
+    pal_lock_take(&c->lock);
+    enum wsd_invalidate result = condemn_locked(c, start, end);
+    struct wsd_mr *gone = take_condemned_locked(c);
     pal_lock_give(&c->lock);
     destroy_list(gone);
     return result;
+}
+
+bool wsd_mr_cache_condemn(struct wsd_mr_cache *c, uint64_t start, uint64_t end)
+{
+    pal_lock_take(&c->lock);
+    condemn_locked(c, start, end);
+    bool any = c->condemned != NULL;
+    pal_lock_give(&c->lock);
+    return any;
+}
+
+void wsd_mr_cache_bury(struct wsd_mr_cache *c)
+{
+    pal_lock_take(&c->lock);
+    struct wsd_mr *gone = take_condemned_locked(c);
+    pal_lock_give(&c->lock);
+    destroy_list(gone);
 }

@@ -1,7 +1,8 @@
 /* mr_cache.h - counted registrations of one protection domain, cached between uses.
  * Layer:   provider/data.
- * Threads: any. The lock inside is never held across a registration, a deregistration or an allocation,
- *          because invalidation may run in a thread that is inside free() (contract 6.7).
+ * Threads: any. The lock inside is never held across a registration, a deregistration, an allocation or a release of memory,
+ *          because invalidation may run in a thread that is inside free() (contract 6.7), and because who frees watched
+ *          memory waits for a thread that takes this lock (mr_watch.h).
  * Rules:   a hit may cover more memory and more *local* rights than asked, because these keys never leave
  *          the process; what a peer gets is a window or a registration of its own with exact bounds and
  *          rights (peers.md W3). Invalidation works by overlap, not equality (6.7, W6). Entries in use are
@@ -29,6 +30,8 @@ struct wsd_mr {
 
 #define WSD_MR_CHAINS 256u
 
+struct wsd_mr_watch;
+
 struct wsd_mr_cache {
     struct pal_lock lock; /* guards everything below */
     struct wsd_mr_list {
@@ -40,7 +43,10 @@ struct wsd_mr_cache {
     uint64_t bytes, max_bytes;     /* of them */
     uint64_t invalidations;        /* a registration that raced with one is not cached */
     bool keeps;                    /* false: deregister at the last release */
+    struct wsd_mr *condemned;      /* found by nobody any more, not deregistered yet; linked through next */
+    struct wsd_mr_watch *watch;    /* NULL: the switch tells, or need not */
     struct vb_pd *pd;
+    struct wsd_mr_cache *watch_next, **watch_at; /* the watch's */
 };
 
 bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_entries, uint64_t max_bytes);
@@ -48,6 +54,8 @@ bool wsd_mr_cache_init(struct wsd_mr_cache *c, struct vb_pd *pd, uint32_t max_en
 void wsd_mr_cache_fini(struct wsd_mr_cache *c);
 /* Start or stop keeping unused registrations. */
 void wsd_mr_cache_keep(struct wsd_mr_cache *c, bool keep);
+/* Keep registrations of memory that this watch takes, for the rest of the cache's life. Any number of times. Control. */
+void wsd_mr_cache_watch(struct wsd_mr_cache *c, struct wsd_mr_watch *w);
 
 /* A registration that covers [addr, addr+bytes) with at least these rights; wsd_mr_put() gives it back.
  * Errors: vb_mr_reg(). */
@@ -63,5 +71,8 @@ enum wsd_invalidate { WSD_INVALIDATE_NONE, WSD_INVALIDATE_DONE, WSD_INVALIDATE_I
 /* Drop every cached registration that overlaps. NONE: nothing overlapped; IN_USE: some cannot go yet, they
  * are marked. */
 enum wsd_invalidate wsd_mr_cache_invalidate(struct wsd_mr_cache *c, void *addr, size_t bytes);
+/* The watch's two steps of the same: nothing that overlaps is found any more; frees nothing. True: there is something to bury. */
+bool wsd_mr_cache_condemn(struct wsd_mr_cache *c, uint64_t start, uint64_t end);
+void wsd_mr_cache_bury(struct wsd_mr_cache *c);
 
 #endif

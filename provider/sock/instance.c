@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/upcall.h"
 #include "data/device.h"
+#include "data/mr_watch.h"
 #include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -83,6 +84,7 @@ static void close_devices(void)
         wsd_provider.devices = d->next;
         wsd_device_destroy(d);
     }
+    wsd_mr_watch_end();
 }
 
 static int first_start(void)

@@ -65,9 +65,8 @@ static void load_one(const char *path, bool was_asked_for)
     char why[512];
 
     sw_config_init(&config);
-    /* The memory is the application's, and nothing tells a library when it is unmapped: Windows' switch has a driver for that (8.9), on Linux
-     * only tricks with the allocator or userfaultfd do, which a process may not be allowed. So no promise is given, and a provider
-     * keeps only registrations that cannot go stale (VB_CAP_MR_FOLLOWS). Checklist 14.2, 13. */
+    /* The memory is the application's, and nothing tells a switch when it is unmapped: Windows' has a driver for that (8.9). So no promise is
+     * given, and a provider keeps only registrations that cannot go stale, or of memory that it watches itself. Checklist 14.2, 13. */
     config.tells_of_unmapping = false;
     config.route_loopback = loopback != NULL && strcmp(loopback, "on") == 0;
     if (count == SW_PROVIDERS_MAX)

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "ct_mini.h"
+#include "pal/memwatch.h"
+#include "pal/time.h"
 
 static uint32_t registrations(void)
 {
@@ -222,35 +224,87 @@ static void w27_ten_thousand_buffers_leave_no_more_than_the_bound(void **state)
     assert_true(registrations() <= before + 4096);
 }
 
-/* 8.9: a switch that never asked for the callback would never tell us that memory went away. */
-static void without_the_callback_nothing_is_kept(void **state)
-{
-    struct fixture *f = *state;
+/* A switch that has not fetched the callback: the memory functions of a socket of its own. */
+struct without_callback {
     struct mini m;
     struct mini_pair p;
-    uint8_t *memory = ct_memory(f, 65536);
-    INT error = 0;
+    LPFN_WSPREGISTERMEMORY reg;
+    LPFN_WSPDEREGISTERMEMORY dereg;
+};
+
+static void connect_without_callback(struct fixture *f, struct without_callback *w)
+{
     int code;
 
+    mini_open(&w->m);
+    ct_ok(mini_start(&w->m));
+    mini_connect(f, &w->m, &w->p);
+    w->reg = mini_extension(&w->m.procs, w->p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
+    ct_ok(code);
+    LPFN_WSPREGISTERMEMORY other = mini_extension(&w->m.procs, w->p.connector, (GUID)WSAID_DEREGISTERMEMORY,
+                                                  &code);
+    memcpy(&w->dereg, &other, sizeof w->dereg);
+    ct_ok(code);
+}
+
+static void register_without_callback(struct without_callback *w, void *memory, DWORD bytes)
+{
+    INT error = 0;
+    HANDLE h = w->reg(w->p.connector, memory, bytes, MEM_READWRITE, &error);
+
+    assert_non_null(h);
+    assert_int_equal(w->dereg(w->p.connector, h, &error), 0);
+}
+
+/* 8.9: it would never tell us that memory went away. */
+static void without_callback_and_watch_nothing_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct without_callback w;
+    uint8_t *memory = ct_memory(f, 65536);
+
     ct_needs_loop();
-    mini_open(&m);
-    ct_ok(mini_start(&m));
-    mini_connect(f, &m, &p);
-    LPFN_WSPREGISTERMEMORY reg = mini_extension(&m.procs, p.connector, (GUID)WSAID_REGISTERMEMORY, &code);
-    ct_ok(code);
-    LPFN_WSPREGISTERMEMORY other = mini_extension(&m.procs, p.connector, (GUID)WSAID_DEREGISTERMEMORY, &code);
-    LPFN_WSPDEREGISTERMEMORY dereg;
-    memcpy(&dereg, &other, sizeof dereg);
-    ct_ok(code);
+    ct_setenv(f, "WSD_MR_WATCH", "0");
+    connect_without_callback(f, &w);
     uint32_t before = registrations();
     for (int i = 0; i < 5; i++) {
-        HANDLE h = reg(p.connector, memory, 65536, MEM_READWRITE, &error);
-        assert_non_null(h);
-        assert_int_equal(dereg(p.connector, h, &error), 0);
+        register_without_callback(&w, memory, 65536);
         assert_int_equal(registrations(), before);
     }
-    ct_ok(mini_cleanup(&m));
-    mini_close(&m);
+    ct_ok(mini_cleanup(&w.m));
+    mini_close(&w.m);
+}
+
+/* Then the provider finds out itself, where the system tells. */
+static void without_callback_what_is_watched_is_kept_until_it_is_unmapped(void **state)
+{
+    struct fixture *f = *state;
+    struct without_callback w;
+    struct pal_memwatch *here;
+    const char *why;
+
+    ct_needs_loop();
+    here = pal_memwatch_create(&why);
+    if (here == NULL)
+        ct_skip("this system does not tell of unmapping");
+    pal_memwatch_destroy(here);
+    connect_without_callback(f, &w);
+    uint32_t before = registrations();
+    for (int i = 0; i < 20; i++) {
+        uint8_t *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        uint64_t deadline = pal_now_ns() + 20000000000u;
+        assert_true(memory != MAP_FAILED);
+        /* not at once, perhaps: the unmapping before may not be quite over */
+        do {
+            register_without_callback(&w, memory, 65536);
+            assert_true(pal_now_ns() < deadline);
+        } while (registrations() == before);
+        assert_int_equal(munmap(memory, 65536), 0);
+        while (registrations() != before)
+            assert_true(pal_now_ns() < deadline);
+    }
+    ct_ok(mini_cleanup(&w.m));
+    mini_close(&w.m);
 }
 
 static void a_cache_of_size_zero_keeps_nothing(void **state)
@@ -295,7 +349,8 @@ static const struct CMUnitTest memory_cache_tests[] = {
     ct_test(w27_the_cache_is_bounded),
     ct_test(w27_the_cache_is_bounded_in_bytes_too),
     ct_test(w27_ten_thousand_buffers_leave_no_more_than_the_bound),
-    ct_test_bare(without_the_callback_nothing_is_kept),
+    ct_test_bare(without_callback_and_watch_nothing_is_kept),
+    ct_test_bare(without_callback_what_is_watched_is_kept_until_it_is_unmapped),
     ct_test(a_cache_of_size_zero_keeps_nothing),
     ct_test(odd_ranges_do_not_upset_the_callback),
 };

@@ -49,7 +49,7 @@ struct sw_config {
     bool route_loopback; /* may it route to 127/8 when the provider lists such an address; default false */
     bool hold_tcp_port;  /* keep the kernel TCP port while a companion with port 0 uses it; default true */
     /* The caller calls sw_memory_going() before memory is unmapped that was registered; default true. Else the provider is not asked for its
-     * callback, and what it kept of registrations would be at the mercy of free() (8.9) */
+     * callback (8.9), and must find out itself or keep no registration */
     bool tells_of_unmapping;
 };
 SW_API void sw_config_init(struct sw_config *config);

@@ -37,6 +37,7 @@ static const struct expected {
     {"WSD_BACKLOG_MAX", FIELD(backlog_max), 200, 1, 4096},
     {"WSD_CQ_DEPTH", FIELD(cq_depth), 16383, 255, 4194304},
     {"WSD_MR_CACHE", FIELD(mr_cache_entries), 4096, 0, 65536},
+    {"WSD_MR_WATCH", FIELD(mr_watch), 1, 0, 1},
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
