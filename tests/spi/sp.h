@@ -206,6 +206,17 @@ void sp_file_close(HANDLE file);
 /* From now on the process may open some forty files more than it has; then as before. False: there is no such limit here. */
 bool sp_limit_files(bool is_tight);
 
+/* Pages (sp_memory_posix.c, sp_memory_windows.c). map: zeroed; at `where`, unless that is NULL, and then NULL when something is there. The others
+ * are false where the system has no such thing: other pages at the same place; pages go to another place and replace what was there;
+ * zeroed pages at the same place. */
+void *sp_map(void *where, size_t bytes);
+void *sp_far_place(
+    void); /* an address with room around, which the system gives to nobody who does not ask for it */
+void sp_unmap(void *p, size_t bytes);
+bool sp_map_over(void *p, size_t bytes);
+bool sp_move_memory(void *from, void *to, size_t bytes);
+bool sp_discard(void *p, size_t bytes);
+
 /* A thread that receives (blocking) and compares with the pattern. */
 struct sp_reader {
     SOCKET s;
@@ -289,6 +300,7 @@ int sp_overlapped(void);
 int sp_packets(void);
 int sp_order_of_bytes(void);
 int sp_sizes(void);
+int sp_remapping(void);
 int sp_events(void);
 int sp_events_connection(void);
 int sp_async_select(void);

@@ -28,6 +28,7 @@ static const struct sp_group groups[] = {
     {"packets", sp_packets},
     {"order", sp_order_of_bytes},
     {"sizes", sp_sizes},
+    {"remapping", sp_remapping},
     {"events", sp_events},
     {"events_connection", sp_events_connection},
     {"async_select", sp_async_select},
