@@ -187,6 +187,29 @@ static void linger_as_an_option(void **state)
     sp_ok(sp_close(s));
 }
 
+/* Who sent what the peer has not read learns that it did not (RFC 2525, 2.17). */
+static void closing_with_bytes_unread_resets(void **state)
+{
+    enum { BYTES = 32 << 20 };
+    struct sp_pair pair;
+    char *out = calloc(1, BYTES), data[10];
+    WSABUF buffer = {BYTES, out};
+    WSAOVERLAPPED ov = {.hEvent = NULL};
+    unsigned ready = 0;
+
+    (void)state;
+    sp_pair_open(&pair);
+    sp_fails(WSA_IO_PENDING, sp_send_overlapped(pair.a, &buffer, 1, &ov));
+    sp_ok(sp_select(pair.b, SP_READ, sp_env.wait_ms, &ready));
+    assert_int_equal(ready, SP_READ);
+    sp_ok(sp_close(pair.b));
+    pair.b = INVALID_SOCKET;
+    sp_one_of(sp_finish(pair.a, &ov, NULL), WSAECONNRESET, WSAECONNABORTED);
+    sp_one_of(sp_recv(pair.a, data, sizeof(data), 0, NULL), WSAECONNRESET, WSAECONNABORTED);
+    free(out);
+    sp_pair_close(&pair);
+}
+
 static void both_ends_close_at_once(void **state)
 {
     (void)state;
@@ -214,6 +237,7 @@ int sp_closing(void)
         sp_test(lingering_waits_until_it_is_sent),
         sp_test(lingering_does_not_wait_on_a_non_blocking_socket),
         sp_test(linger_as_an_option),
+        sp_test(closing_with_bytes_unread_resets),
         sp_test(both_ends_close_at_once),
     };
 
