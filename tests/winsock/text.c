@@ -212,6 +212,45 @@ static void p018_two_threads_wake_each_other(void **state)
     TRUE_OF(CloseHandle(left.there));
 }
 
+static DWORD WINAPI ask_in_another_thread(LPVOID seen_at)
+{
+    *(struct hostent **)seen_at = gethostbyname("127.0.0.2");
+    return 0;
+}
+
+static void p019_gethostbyname(void **state)
+{
+    struct hostent *found = gethostbyname("localhost"), *other = NULL;
+    ULONG address = htonl(INADDR_LOOPBACK);
+
+    (void)state;
+    assert_non_null(found);
+    assert_int_equal(found->h_addrtype, AF_INET);
+    assert_int_equal(found->h_length, 4);
+    assert_memory_equal(found->h_addr, &address, 4);
+    assert_non_null(found->h_name);
+    assert_null(found->h_aliases[0]);
+    wt_join(wt_thread(ask_in_another_thread, &other)); /* which has an answer of its own */
+    assert_non_null(other);
+    assert_memory_equal(found->h_addr, &address, 4);
+    assert_non_null(gethostbyname("127.0.0.3"));
+    address = htonl(INADDR_LOOPBACK + 2);
+    assert_memory_equal(found->h_addr, &address, 4); /* the same memory again */
+    assert_null(gethostbyname("no-such-host.invalid"));
+    assert_int_not_equal(WSAGetLastError(), 0);
+}
+
+/* There is no such window: on Linux there is none at all. */
+static void p020_wsaasyncselect(void **state)
+{
+    struct wt_pair pair = wt_pair();
+
+    (void)state;
+    REFUSED(WSAAsyncSelect(INVALID_SOCKET, NULL, 0x400, FD_READ), WSAENOTSOCK);
+    REFUSED(WSAAsyncSelect(pair.client, (HWND)(uintptr_t)0x7FFE7FFEu, 0x400, FD_READ), WSAEINVAL);
+    OK(WSAAsyncSelect(pair.client, NULL, 0, 0));
+}
+
 static const struct wt_line lines[] = {
     WT(p010_byte_order),
     WT(p011_addresses_as_text),
@@ -222,5 +261,7 @@ static const struct wt_line lines[] = {
     WT(p016_waits_for_events),
     WT(p017_one_thread_for_each_signal),
     WT(p018_two_threads_wake_each_other),
+    WT(p019_gethostbyname),
+    WT_EXCEPT(p020_wsaasyncselect, WT_WINE, "Wine does not look whether there is such a window"),
 };
 WT_GROUP(text, lines);

@@ -14,91 +14,83 @@ static char *memory_of(const char *data)
     return data != NULL ? (char *)(uintptr_t)data : &no_byte;
 }
 
+/* What goes on around a call down that may be over before it returns. */
+struct frame {
+    const WSPPROC_TABLE *down;
+    WSATHREADID *thread; /* for a completion routine */
+    struct ws2_submission sub;
+    INT code;
+};
+
 /* An operation begins: its event is not signalled any more, as the I/O manager of Windows has it. With a completion routine hEvent is
- * the program's own (contract 10.3). False: no memory for a routine. */
-static bool begin(struct ws2_submission *sub, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
-                  WSATHREADID **thread)
+ * the program's own (contract 10.3). False, and the last error: no WSAStartup, or no memory for a routine. */
+static bool begin(struct frame *f, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
     ULONG_PTR event = ov != NULL && routine == NULL ? (ULONG_PTR)ov->hEvent & ~(ULONG_PTR)1u : 0;
 
-    *thread = NULL;
-    if (ov != NULL && routine != NULL && (*thread = ws2_this_thread()) == NULL) {
+    f->down = ws2_down();
+    f->thread = NULL;
+    f->code = 0;
+    if (f->down == NULL)
+        return false;
+    if (ov != NULL && routine != NULL && (f->thread = ws2_this_thread()) == NULL) {
         sw_set_last_error(WSAENOBUFS);
         return false;
     }
     if (event != 0)
         ws2_os_reset_event((WSAEVENT)event);
-    ws2_submission_begin(sub, routine == NULL ? ov : NULL);
+    ws2_submission_begin(&f->sub, routine == NULL ? ov : NULL);
     return true;
 }
 
-static int end(struct ws2_submission *sub, int result, int code)
+static int end(struct frame *f, int result)
 {
-    ws2_submission_end(sub, result == 0);
-    return ws2_answer(result, &code);
+    ws2_submission_end(&f->sub, result == 0);
+    return ws2_answer(result, &f->code);
 }
 
 int WSAAPI WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    const WSPPROC_TABLE *down = ws2_down();
-    struct ws2_submission sub;
-    WSATHREADID *thread;
-    INT code = 0;
-    int result;
+    struct frame f;
 
-    if (down == NULL || !begin(&sub, ov, routine, &thread))
-        return SOCKET_ERROR;
-    result = down->lpWSPSend(s, array_of(buffers, count), count, sent, flags, ov, routine, thread, &code);
-    return end(&sub, result, code);
+    return !begin(&f, ov, routine) ? SOCKET_ERROR
+                                   : end(&f, f.down->lpWSPSend(s, array_of(buffers, count), count, sent,
+                                                               flags, ov, routine, f.thread, &f.code));
 }
 
 int WSAAPI WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,
                      const struct sockaddr *to, int to_bytes, LPWSAOVERLAPPED ov,
                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    const WSPPROC_TABLE *down = ws2_down();
-    struct ws2_submission sub;
-    WSATHREADID *thread;
-    INT code = 0;
-    int result;
+    struct frame f;
 
-    if (down == NULL || !begin(&sub, ov, routine, &thread))
-        return SOCKET_ERROR;
-    result = down->lpWSPSendTo(s, array_of(buffers, count), count, sent, flags, to, to_bytes, ov, routine,
-                               thread, &code);
-    return end(&sub, result, code);
+    return !begin(&f, ov, routine)
+               ? SOCKET_ERROR
+               : end(&f, f.down->lpWSPSendTo(s, array_of(buffers, count), count, sent, flags, to, to_bytes,
+                                             ov, routine, f.thread, &f.code));
 }
 
 int WSAAPI WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD flags, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    const WSPPROC_TABLE *down = ws2_down();
-    struct ws2_submission sub;
-    WSATHREADID *thread;
-    INT code = 0;
-    int result;
+    struct frame f;
 
-    if (down == NULL || !begin(&sub, ov, routine, &thread))
-        return SOCKET_ERROR;
-    result = down->lpWSPRecv(s, buffers, count, got, flags, ov, routine, thread, &code);
-    return end(&sub, result, code);
+    return !begin(&f, ov, routine)
+               ? SOCKET_ERROR
+               : end(&f, f.down->lpWSPRecv(s, buffers, count, got, flags, ov, routine, f.thread, &f.code));
 }
 
 int WSAAPI WSARecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD flags,
-                       struct sockaddr *from, LPINT from_bytes, LPWSAOVERLAPPED ov,
+                       struct sockaddr *from, int *from_bytes, LPWSAOVERLAPPED ov,
                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    const WSPPROC_TABLE *down = ws2_down();
-    struct ws2_submission sub;
-    WSATHREADID *thread;
-    INT code = 0;
-    int result;
+    struct frame f;
 
-    if (down == NULL || !begin(&sub, ov, routine, &thread))
-        return SOCKET_ERROR;
-    result = down->lpWSPRecvFrom(s, buffers, count, got, flags, from, from_bytes, ov, routine, thread, &code);
-    return end(&sub, result, code);
+    return !begin(&f, ov, routine)
+               ? SOCKET_ERROR
+               : end(&f, f.down->lpWSPRecvFrom(s, buffers, count, got, flags, from, from_bytes, ov, routine,
+                                               f.thread, &f.code));
 }
 
 /* --- the four of Berkeley: they go down straight, since nothing completes later --- */
@@ -109,17 +101,26 @@ static bool is_wild(const void *data, int bytes)
     return bytes < 0 || (data == NULL && bytes > 0);
 }
 
-int WSAAPI send(SOCKET s, const char *data, int bytes, int flags)
+/* The table of the switch; NULL, and the last error: there is none, or the memory cannot be. */
+static const WSPPROC_TABLE *down_with(SOCKET s, const void *data, int bytes)
 {
     const WSPPROC_TABLE *down = ws2_down();
+
+    if (down == NULL || !is_wild(data, bytes))
+        return down;
+    (void)ws2_fail_behind_handle(s, WSAEFAULT);
+    return NULL;
+}
+
+int WSAAPI send(SOCKET s, const char *data, int bytes, int flags)
+{
+    const WSPPROC_TABLE *down = down_with(s, data, bytes);
     WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD sent = 0;
     INT code = 0;
 
     if (down == NULL)
         return SOCKET_ERROR;
-    if (is_wild(data, bytes))
-        return ws2_fail_behind_handle(s, WSAEFAULT);
     if (down->lpWSPSend(s, &buffer, 1, &sent, (DWORD)flags, NULL, NULL, NULL, &code) == SOCKET_ERROR)
         return ws2_fail(code);
     return (int)sent;
@@ -127,15 +128,13 @@ int WSAAPI send(SOCKET s, const char *data, int bytes, int flags)
 
 int WSAAPI sendto(SOCKET s, const char *data, int bytes, int flags, const struct sockaddr *to, int to_bytes)
 {
-    const WSPPROC_TABLE *down = ws2_down();
+    const WSPPROC_TABLE *down = down_with(s, data, bytes);
     WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD sent = 0;
     INT code = 0;
 
     if (down == NULL)
         return SOCKET_ERROR;
-    if (is_wild(data, bytes))
-        return ws2_fail_behind_handle(s, WSAEFAULT);
     if (down->lpWSPSendTo(s, &buffer, 1, &sent, (DWORD)flags, to, to_bytes, NULL, NULL, NULL, &code) ==
         SOCKET_ERROR)
         return ws2_fail(code);
@@ -144,15 +143,13 @@ int WSAAPI sendto(SOCKET s, const char *data, int bytes, int flags, const struct
 
 int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
 {
-    const WSPPROC_TABLE *down = ws2_down();
+    const WSPPROC_TABLE *down = down_with(s, data, bytes);
     WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD got = 0, in_and_out = (DWORD)flags;
     INT code = 0;
 
     if (down == NULL)
         return SOCKET_ERROR;
-    if (is_wild(data, bytes))
-        return ws2_fail_behind_handle(s, WSAEFAULT);
     if (down->lpWSPRecv(s, &buffer, 1, &got, &in_and_out, NULL, NULL, NULL, &code) == SOCKET_ERROR)
         return ws2_fail(code);
     return (int)got;
@@ -160,15 +157,13 @@ int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
 
 int WSAAPI recvfrom(SOCKET s, char *data, int bytes, int flags, struct sockaddr *from, int *from_bytes)
 {
-    const WSPPROC_TABLE *down = ws2_down();
+    const WSPPROC_TABLE *down = down_with(s, data, bytes);
     WSABUF buffer = {(ULONG)bytes, memory_of(data)};
     DWORD got = 0, in_and_out = (DWORD)flags;
     INT code = 0;
 
     if (down == NULL)
         return SOCKET_ERROR;
-    if (is_wild(data, bytes))
-        return ws2_fail_behind_handle(s, WSAEFAULT);
     if (down->lpWSPRecvFrom(s, &buffer, 1, &got, &in_and_out, from, from_bytes, NULL, NULL, NULL, &code) ==
         SOCKET_ERROR)
         return ws2_fail(code);

@@ -166,7 +166,9 @@ SW_API int WSAAPI closesocket(SOCKET s);
 SW_API int WSAAPI shutdown(SOCKET s, int how);
 SW_API int WSAAPI WSASendDisconnect(SOCKET s, LPWSABUF data);
 SW_API int WSAAPI WSARecvDisconnect(SOCKET s, LPWSABUF data);
+#ifndef __cplusplus
 SW_API int WSAAPI bind(SOCKET s, const struct sockaddr *name, int name_bytes);
+#endif
 SW_API int WSAAPI listen(SOCKET s, int backlog);
 SW_API SOCKET WSAAPI accept(SOCKET s, struct sockaddr *addr, int *addr_bytes);
 SW_API SOCKET WSAAPI WSAAccept(SOCKET s, struct sockaddr *addr, LPINT addr_bytes, LPCONDITIONPROC condition,
@@ -228,6 +230,12 @@ SW_API DWORD WSAAPI WSAWaitForMultipleEvents(DWORD count, const WSAEVENT *events
                                              BOOL alertable);
 SW_API int WSAAPI WSAEventSelect(SOCKET s, WSAEVENT event, LONG network_events);
 SW_API int WSAAPI WSAEnumNetworkEvents(SOCKET s, WSAEVENT event, LPWSANETWORKEVENTS out);
+/* Messages to a window: there are none here, so a selection fails as one that names no existing window (WSAEINVAL, its page). Without events
+ * it succeeds: every selection of the socket is over, WSAEventSelect's too. */
+SW_API int WSAAPI WSAAsyncSelect(SOCKET s, HWND window, u_int message, long events);
+#define WSAGETSELECTEVENT(l)             LOWORD(l)
+#define WSAGETSELECTERROR(l)             HIWORD(l)
+#define WSAMAKESELECTREPLY(event, error) MAKELONG(event, error)
 
 /* --- addresses and byte order (app/address.c) --- */
 SW_API USHORT WSAAPI ws2_swap16(USHORT value); /* to and from network order */
@@ -247,9 +255,23 @@ SW_API INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROT
 SW_API INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPWSTR text,
                                       LPDWORD length);
 SW_API int WSAAPI gethostname(char *name, int bytes);
+/* IPv4 addresses of a host, NULL or "" for this one. The result is this thread's, until its next call. NULL: WSANOTINITIALISED,
+ * WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSA_NOT_ENOUGH_MEMORY. Dotted numbers are taken too, whatever its page says, as
+ * Windows does. For both families: getaddrinfo(). */
+typedef struct hostent {
+    char *h_name;
+    char **h_aliases; /* none are told */
+    short h_addrtype; /* AF_INET */
+    short h_length;   /* of each address */
+    char **h_addr_list;
+} HOSTENT, *PHOSTENT, *LPHOSTENT;
+#define h_addr h_addr_list[0]
+SW_API struct hostent *WSAAPI gethostbyname(const char *name);
 
 #ifdef __cplusplus
 }
+/* In no `extern "C"`: an overload beside the C library's (ws2/names.h). */
+SW_API int WSAAPI bind(SOCKET s, const struct sockaddr *name, int name_bytes) __asm__("ws2_bind");
 #endif
 
 #endif

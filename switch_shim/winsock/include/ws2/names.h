@@ -4,40 +4,45 @@
  *          library below it, which has a connect() of its own, can be linked into one process. Object-like, because programs take the
  *          address of send as well as they call it. Our choice; a symbol of the Windows name would replace the library's for the
  *          whole process, the SAN provider's included.
- * Careful: a member or a variable called `bind` is renamed too, everywhere the same; only a header of the C or C++ library that uses
- *          such a name and is read after winsock2.h is harmed. C programs meet none. */
+ * Careful: a member or a variable called `send` is renamed too, everywhere the same.
+ * C++:     std::bind may have been declared before and be used after, so `bind` is no macro there but an overload of the C library's, told apart
+ *          by its arguments (winsock2.h). */
 #ifndef WS2_NAMES_H
 #define WS2_NAMES_H
 
 /* --- functions --- */
-#define accept       ws2_accept
-#define bind         ws2_bind
-#define connect      ws2_connect
-#define freeaddrinfo ws2_freeaddrinfo
-#define gai_strerror ws2_gai_strerror
-#define getaddrinfo  ws2_getaddrinfo
-#define gethostname  ws2_gethostname
-#define getnameinfo  ws2_getnameinfo
-#define getpeername  ws2_getpeername
-#define getsockname  ws2_getsockname
-#define getsockopt   ws2_getsockopt
-#define inet_addr    ws2_inet_addr
-#define inet_ntoa    ws2_inet_ntoa
-#define inet_ntop    ws2_inet_ntop
-#define inet_pton    ws2_inet_pton
-#define listen       ws2_listen
-#define recv         ws2_recv
-#define recvfrom     ws2_recvfrom
-#define select       ws2_select
-#define send         ws2_send
-#define sendto       ws2_sendto
-#define setsockopt   ws2_setsockopt
-#define shutdown     ws2_shutdown
-#define socket       ws2_socket
+#define accept ws2_accept
+#ifndef __cplusplus
+#define bind ws2_bind
+#endif
+#define connect       ws2_connect
+#define freeaddrinfo  ws2_freeaddrinfo
+#define gai_strerror  ws2_gai_strerror
+#define getaddrinfo   ws2_getaddrinfo
+#define gethostbyname ws2_gethostbyname
+#define gethostname   ws2_gethostname
+#define getnameinfo   ws2_getnameinfo
+#define getpeername   ws2_getpeername
+#define getsockname   ws2_getsockname
+#define getsockopt    ws2_getsockopt
+#define inet_addr     ws2_inet_addr
+#define inet_ntoa     ws2_inet_ntoa
+#define inet_ntop     ws2_inet_ntop
+#define inet_pton     ws2_inet_pton
+#define listen        ws2_listen
+#define recv          ws2_recv
+#define recvfrom      ws2_recvfrom
+#define select        ws2_select
+#define send          ws2_send
+#define sendto        ws2_sendto
+#define setsockopt    ws2_setsockopt
+#define shutdown      ws2_shutdown
+#define socket        ws2_socket
 
 /* --- types --- */
 #define addrinfo         ws2_addrinfo
 #define fd_set           ws2_fd_set
+#define hostent          ws2_hostent
 #define in6_addr         WSD_IN6_ADDR
 #define in_addr          ws2_in_addr
 #define linger           ws2_linger
@@ -138,6 +143,7 @@
 #undef ntohs
 #undef htonl
 #undef htons
+#undef h_addr
 #undef s6_addr
 #undef s_addr
 
