@@ -492,13 +492,17 @@ static void call_events(void)
 {
     WSANETWORKEVENTS recorded;
 
-    switch (draw(6)) {
+    switch (draw(7)) {
     case 0: (void)WSAEventSelect(some_socket(), some_event(), (LONG)draw(0x1000)); break;
     case 1:
         (void)WSAEnumNetworkEvents(some_socket(), one_in(3) ? NULL : some_event(),
                                    one_in(8) ? NULL : &recorded);
         break;
     case 2: (void)WSASetEvent(some_event()); break;
+    case 5:
+        (void)WSAAsyncSelect(some_socket(), one_in(2) ? NULL : (HWND)some_event(), draw(0x1000),
+                             one_in(2) ? 0 : (LONG)draw(0x1000));
+        break;
     case 3: (void)WSAResetEvent(some_event()); break;
     case 4:
         (void)WSAWaitForMultipleEvents(one_in(10) ? draw(UINT32_MAX) : draw(EVENTS + 1),
@@ -522,7 +526,7 @@ static void call_ports(void)
     OVERLAPPED_ENTRY entries[8];
     ULONG removed;
 
-    switch (draw(7)) {
+    switch (draw(8)) {
     case 0:
         (void)CreateIoCompletionPort((HANDLE)(uintptr_t)some_socket(), some_port(), draw(100), draw(4));
         break;
@@ -539,7 +543,11 @@ static void call_ports(void)
                                          (LPOVERLAPPED)(uintptr_t)draw(100));
         break;
     case 4: (void)SetFileCompletionNotificationModes((HANDLE)(uintptr_t)some_socket(), (UCHAR)draw(5)); break;
-    case 5: (void)CancelIoEx((HANDLE)(uintptr_t)some_socket(), &operations[draw(OPERATIONS)].ov); break;
+    case 5:
+        (void)CancelIoEx((HANDLE)(uintptr_t)some_socket(),
+                         one_in(4) ? NULL : &operations[draw(OPERATIONS)].ov);
+        break;
+    case 6: (void)CancelIo((HANDLE)(uintptr_t)some_socket()); break;
     default:
         if (one_in(20)) {
             (void)CloseHandle(port);
@@ -580,6 +588,8 @@ static void call_text(void)
     (void)WSAAddressToStringA(one_in(8) ? NULL : (void *)room, (DWORD)bytes, NULL, one_in(8) ? NULL : out,
                               one_in(8) ? NULL : &length);
     (void)getnameinfo(one_in(8) ? NULL : (void *)room, bytes, out, sizeof(out), NULL, 0, NI_NUMERICHOST);
+    if (one_in(8)) /* names of hosts take files to be read */
+        (void)gethostbyname(one_in(8) ? NULL : one_in(2) ? text : "localhost");
     (void)gethostname(one_in(8) ? NULL : out, (int)draw(sizeof(out) + 1));
 }
 
