@@ -166,7 +166,9 @@ SW_API int WSAAPI closesocket(SOCKET s);
 SW_API int WSAAPI shutdown(SOCKET s, int how);
 SW_API int WSAAPI WSASendDisconnect(SOCKET s, LPWSABUF data);
 SW_API int WSAAPI WSARecvDisconnect(SOCKET s, LPWSABUF data);
-#ifndef __cplusplus
+#ifdef __cplusplus
+SW_API int WSAAPI ws2_bind(SOCKET s, const struct sockaddr *name, int name_bytes);
+#else
 SW_API int WSAAPI bind(SOCKET s, const struct sockaddr *name, int name_bytes);
 #endif
 SW_API int WSAAPI listen(SOCKET s, int backlog);
@@ -270,8 +272,11 @@ SW_API struct hostent *WSAAPI gethostbyname(const char *name);
 
 #ifdef __cplusplus
 }
-/* In no `extern "C"`: an overload beside the C library's (ws2/names.h). */
-SW_API int WSAAPI bind(SOCKET s, const struct sockaddr *name, int name_bytes) __asm__("ws2_bind");
+/* An overload beside the C library's (ws2/names.h). */
+inline int bind(SOCKET s, const struct sockaddr *name, int name_bytes)
+{
+    return ws2_bind(s, name, name_bytes);
+}
 #endif
 
 #endif
