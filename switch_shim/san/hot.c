@@ -161,7 +161,10 @@ bool san_poll(struct san *c)
 
 static void look_after(struct san *c)
 {
-    san_enter(c);
+    if (!pal_mutex_trylock(&c->lock)) { /* somebody is there, perhaps for long; the next tick asks again */
+        san_release(c);
+        return;
+    }
     if (c->is_hot && !pal_swap_acq_rel(&c->is_visited, false))
         san_hot_cool(c, CALM_MIN); /* nobody came, not even while we came to the lock */
     if (c->is_cooling) {

@@ -183,6 +183,16 @@ static bool was_asked(struct san *c)
     return true;
 }
 
+/* The application's thread goes. What it has posted may have taken long (on rxe the whole transfer happens within the call), and the tick, which
+ * waits for the lock, must not take that for nobody's having come. */
+static void leave(struct san *c)
+{
+    san_act(c);
+    if (c->is_hot)
+        pal_store_relaxed(&c->is_visited, true);
+    san_leave(c);
+}
+
 int san_submit(struct sw_carrier *carrier, struct sw_request *r)
 {
     struct san *c = san_of(carrier);
@@ -206,7 +216,7 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
     }
     if (result != WSA_IO_PENDING)
         r->state = SAN_NOT_HERE;
-    san_leave(c);
+    leave(c);
     return result;
 }
 
@@ -339,7 +349,7 @@ void san_drive(struct sw_carrier *carrier)
         c->is_driven = c->is_hot;
         (void)san_poll(c);
     }
-    san_leave(c);
+    leave(c);
 }
 
 int san_now(struct sw_carrier *carrier, struct sw_request *r)
@@ -357,6 +367,6 @@ int san_now(struct sw_carrier *carrier, struct sw_request *r)
     } else {
         result = r->kind == SW_REQUEST_SEND ? send_now(c, r) : receive_now(c, r);
     }
-    san_leave(c);
+    leave(c);
     return result;
 }

@@ -120,7 +120,7 @@ static void discarded(void **state)
 
 /* --- several threads that hand addresses round, each of them while another is still about to let go --- */
 
-enum { PAIRS = 3, PLACES = 2, ROUNDS = 40, PIECE = 65536 };
+enum { PAIRS = 3, PLACES = 2, ROUNDS = 12, PIECE = 65536 };
 
 static struct {
     char *send_places[PLACES], *receive_places[PLACES];
