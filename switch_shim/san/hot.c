@@ -15,9 +15,10 @@
 #define TICK_MAX 64u   /* looked after at once */
 #define TICK_NS  2000000u
 #define TICK_MOST_NS                                                                                         \
-    8000000u /* while all are looked after by who asks: the tick takes a processor from them */
-#define CALM_MIN 16u
-#define CALM_MAX 4096u
+    8000000u          /* while all are looked after by who asks: the tick takes a processor from them */
+#define MISSED_MAX 4u /* ticks without a visit, then it cools down */
+#define CALM_MIN   16u
+#define CALM_MAX   4096u
 
 static struct {
     struct pal_mutex lock; /* guards the rest; a leaf */
@@ -63,7 +64,7 @@ static void drop(struct san *c)
 bool san_hot_visit(struct san *c, unsigned patience)
 {
     if (c->is_hot) {
-        pal_store_relaxed(&c->is_visited, true);
+        san_hot_note(c);
         return true;
     }
     if (c->set.spin_us == 0 || !c->is_opened || c->companion == NULL || c->is_moved || c->giving != NULL)
@@ -84,7 +85,7 @@ bool san_hot_visit(struct san *c, unsigned patience)
         }
     }
     c->is_hot = true;
-    pal_store_relaxed(&c->is_visited, true);
+    san_hot_note(c);
     c->is_cooling = false;
     return true;
 }
@@ -109,6 +110,7 @@ void san_hot_cool(struct san *c, unsigned calm)
     if (!c->is_hot)
         return;
     c->is_hot = c->is_driven = false;
+    c->missed = 0;
     c->is_cooling = true;
     if (c->polled_receives != 0)
         sw_session_ping(c->session);
@@ -165,9 +167,12 @@ static void look_after(struct san *c)
         san_release(c);
         return;
     }
-    if (c->is_hot && !pal_swap_acq_rel(&c->is_visited, false))
-        san_hot_cool(c, CALM_MIN); /* nobody came, not even while we came to the lock */
-    if (c->is_cooling) {
+    if (pal_swap_acq_rel(&c->is_visited, false))
+        c->missed = 0; /* while we came to the lock */
+    else if (c->is_hot && ++c->missed == MISSED_MAX)
+        san_hot_cool(c, CALM_MIN);
+    /* who is away for a moment, or without a processor, must not hold up the peer */
+    if (c->is_cooling || c->missed != 0) {
         while (san_poll(c))
             ;
         check_cold(c);

@@ -123,6 +123,7 @@ struct san {
     bool is_cooling;            /* they are not any more; some are still out */
     bool is_kept;               /* in the list of hot connections */
     pal_atomic_bool is_visited; /* since the last tick; the tick asks without the lock */
+    unsigned missed;            /* ticks since the last visit */
     bool is_driven;     /* the visitor asks for overlapped requests: they are no reason to cool down */
     unsigned asked;     /* so many more operations are those of somebody who asks */
     unsigned calm;      /* visits until it may be hot (again) */
@@ -214,6 +215,11 @@ static inline bool san_is_looked_at(const struct san *c)
 bool san_take_polled(struct san *c); /* whose OVERLAPPED shows the end; true: there were some */
 
 /* hot.c, locked */
+static inline void san_hot_note(struct san *c) /* a visit of who is hot */
+{
+    pal_store_relaxed(&c->is_visited, true);
+    c->missed = 0;
+}
 bool san_hot_visit(struct san *c, unsigned patience); /* true: hot, or cooling down: poll */
 void san_hot_cool(struct san *c, unsigned calm);
 void san_hot_leave(struct san *c); /* the companion is gone */

@@ -189,7 +189,7 @@ static void leave(struct san *c)
 {
     san_act(c);
     if (c->is_hot)
-        pal_store_relaxed(&c->is_visited, true);
+        san_hot_note(c);
     san_leave(c);
 }
 

@@ -97,7 +97,7 @@ static void spin(struct san *c, struct sw_request *r, uint64_t deadline_ns, stru
 
     (void)san_hot_visit(c, 0);
     for (unsigned looks = 0; r->state != SAN_DONE && san_is_looked_at(c); looks++) {
-        pal_store_relaxed(&c->is_visited, true);
+        san_hot_note(c);
         if (san_poll(c))
             continue;
         pal_mutex_unlock(&c->lock);
