@@ -30,6 +30,7 @@ static struct {
     struct wsd_mr_cache cache;
     struct wsd_mr_watch *watch;
     size_t page;
+    bool has_no_stamps; /* the memory is not ours to the edges of its pages */
 } f;
 
 /* --- what was in the first page when it was registered --- */
@@ -55,7 +56,7 @@ void __wrap_vb_mr_dereg(struct vb_mr *mr);
 
 vb_status_t __wrap_vb_mr_reg(struct vb_pd *pd, void *addr, size_t bytes, uint32_t access, struct vb_mr **out)
 {
-    uint64_t stamp = *(volatile uint64_t *)addr;
+    uint64_t stamp = f.has_no_stamps ? 0 : *(volatile uint64_t *)addr;
     vb_status_t st = __real_vb_mr_reg(pd, addr, bytes, access, out);
     if (st == VB_OK) {
         pal_lock_take(&made_lock);
@@ -307,6 +308,7 @@ static void every_cache_is_told(void **state)
 static void the_heap_itself_may_be_watched(void **state)
 {
     (void)state;
+    f.has_no_stamps = true;
     for (int round = 0; round < 20; round++) {
         enum { BLOCKS = 40 };
         const size_t bytes = 100000;
@@ -320,6 +322,7 @@ static void the_heap_itself_may_be_watched(void **state)
         for (int i = BLOCKS; i-- > 0;)
             free(block[i]); /* the heap shrinks */
     }
+    f.has_no_stamps = false;
 }
 
 /* --- threads --- */
