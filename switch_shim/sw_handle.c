@@ -109,6 +109,8 @@ static bool grow_locked(void)
     return true;
 }
 
+static pal_atomic_u32 open_slots; /* written under table.lock; read when the library goes */
+
 struct sw_slot *sw_slot_create(enum sw_object_type type, const void *owner, uintptr_t *handle)
 {
     struct sw_slot *slot;
@@ -122,6 +124,7 @@ struct sw_slot *sw_slot_create(enum sw_object_type type, const void *owner, uint
     table.first_free = slot->next_free;
     if (table.first_free == NO_SLOT)
         table.last_free = NO_SLOT;
+    pal_add_acq_rel(&open_slots, 1u);
     pal_mutex_unlock(&table.lock);
 
     pal_mutex_lock(&slot->lock);
@@ -180,6 +183,7 @@ void sw_slot_close(struct sw_slot *slot)
 
     pal_mutex_lock(&table.lock);
     push_free_locked(index);
+    pal_sub_acq_rel(&open_slots, 1u);
     pal_mutex_unlock(&table.lock);
 }
 
@@ -256,17 +260,14 @@ SOCKET sw_take_created_handle(void)
 }
 
 /* The library is being unloaded, or the process ends. What is still open somebody may still use: it stays then. */
-static bool is_all_free(void)
+bool sw_slots_all_free(void)
 {
-    for (uint32_t i = 0; i < pal_load_acquire(&table.slot_count); i++)
-        if (slot_at(i)->type != SW_OBJECT_FREE)
-            return false;
-    return true;
+    return pal_load_acquire(&open_slots) == 0;
 }
 
 PAL_AT_UNLOAD(free_chunks)
 {
-    if (!is_all_free())
+    if (!sw_slots_all_free())
         return;
     pal_store_release(&table.slot_count, 0u);
     for (unsigned i = 0; i < CHUNKS_MAX; i++)

@@ -148,7 +148,7 @@ void sw_inflight_purge(SOCKET handle)
 /* The library is being unloaded, or the process ends: see sw_handle.c. */
 PAL_AT_UNLOAD(free_entries)
 {
-    for (unsigned i = 0; i < SHARDS; i++) {
+    for (unsigned i = 0; i < SHARDS && sw_slots_all_free(); i++) {
         if (shards[i].count != 0)
             continue;
         free(shards[i].entries);

@@ -177,6 +177,7 @@ void sw_slot_unlock(struct sw_slot *slot);
 void sw_slot_close(struct sw_slot *slot);
 /* Calls fn for every open handle that `owner` made. fn gets the slot locked and returns with it unlocked or
  * closed. */
+bool sw_slots_all_free(void);
 void sw_slot_each(const void *owner, void (*fn)(struct sw_slot *slot, uintptr_t handle, void *context),
                   void *context);
 

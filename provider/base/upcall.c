@@ -39,8 +39,22 @@ bool wsd_upcall_set_table(const WSPUPCALLTABLEEX *table, DWORD catalog_id)
     return true;
 }
 
+static pal_atomic_bool in_use;
+
+void wsd_set_in_use(bool on)
+{
+    pal_store_release(&in_use, on);
+}
+
+bool wsd_is_in_use(void)
+{
+    return pal_load_acquire(&in_use);
+}
+
 PAL_AT_UNLOAD(free_tables)
 {
+    if (wsd_is_in_use())
+        return;
     struct published *p = atomic_load_explicit(&current, memory_order_acquire);
     while (p) {
         struct published *older = p->older;

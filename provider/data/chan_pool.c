@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/upcall.h"
+
 static struct pal_mutex pool_lock = PAL_MUTEX_INIT; /* guards free_chans; taken alone */
 static struct wsd_chan *free_chans;
 
@@ -62,6 +64,8 @@ void wsd_chan_give(struct wsd_chan *c)
 /* The library is being unloaded: nobody calls any more. */
 PAL_AT_UNLOAD(free_pool)
 {
+    if (wsd_is_in_use())
+        return;
     while (free_chans) {
         struct wsd_chan *c = free_chans;
         free_chans = c->next_free;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/upcall.h"
 #include "data/chan.h"
 #include "pal/time.h"
 
@@ -237,6 +238,8 @@ static void give(struct wsd_shard *s)
 /* The library is being unloaded: nobody polls any more. */
 PAL_AT_UNLOAD(free_pool)
 {
+    if (wsd_is_in_use())
+        return;
     while (free_shards) {
         struct wsd_shard *s = free_shards;
         free_shards = s->next;

@@ -130,6 +130,7 @@ static enum wsd_phase enter_lifecycle(void)
 static void set_phase_locked(enum wsd_phase phase)
 {
     wsd_provider.phase = phase;
+    wsd_set_in_use(phase != WSD_PHASE_IDLE);
     pal_cond_broadcast(&wsd_provider.phase_changed);
 }
 

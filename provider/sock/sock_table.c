@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/upcall.h"
 #include "sock/instance.h"
 
 #define CHUNK_SLOTS 64u /* made at a time */
@@ -177,7 +178,7 @@ uint32_t wsd_sock_count(void)
 /* The library is being unloaded: no descriptor can be used any more. */
 PAL_AT_UNLOAD(free_table)
 {
-    if (pal_load_acquire(&used_slots))
+    if (wsd_is_in_use() || pal_load_acquire(&used_slots))
         return; /* not cleaned up: threads may still look at them */
     uint32_t count = pal_load_acquire(&slot_count);
     for (uint32_t i = 0; i < count; i++)

@@ -59,7 +59,7 @@ static bool grow_locked(void)
 /* A program that ends with sockets open may have threads in them: then the memory goes with the process. */
 PAL_AT_UNLOAD(sw_sock_free_blocks)
 {
-    for (unsigned i = 0; i < block_count && live_count == 0; i++) {
+    for (unsigned i = 0; i < block_count && live_count == 0 && !sw_spi_is_started(); i++) {
         struct sw_sock *block = pal_load_relaxed(&blocks[i]);
 
         for (unsigned at = 0; at < BLOCK_SOCKETS; at++) {

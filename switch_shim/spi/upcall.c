@@ -53,9 +53,10 @@ int sw_up_install(const WSPUPCALLTABLE *table, DWORD catalog_id)
     return 0;
 }
 
+/* A program that ends without WSPCleanup has threads of ours in it: then the memory goes with the process. */
 PAL_AT_UNLOAD(sw_up_forget)
 {
-    struct upcalls *u = pal_load_relaxed(&current);
+    struct upcalls *u = sw_spi_is_started() ? NULL : pal_load_relaxed(&current);
 
     while (u != NULL) {
         struct upcalls *older = u->older;

@@ -139,9 +139,18 @@ static int load_and_unload(void *unused)
     return 0;
 }
 
+/* The thread sanitizer does not see the loader's lock: two copies of the library, after each other at one place, look to it like one that is shared.
+ * So it stays loaded then, and is started by all from the file on. */
+#ifdef SP_THREAD_SANITIZER
+#define KEEP_LOADED true
+#else
+#define KEEP_LOADED false
+#endif
+
 static void threads_load_at_once(void **state)
 {
     struct sp_call calls[THREADS];
+    void *kept = KEEP_LOADED ? dlopen(sp_env.library, RTLD_NOW) : NULL;
 
     (void)state;
     sp_unload();
@@ -151,6 +160,8 @@ static void threads_load_at_once(void **state)
         sp_call_start(&calls[i], load_and_unload, NULL);
     for (unsigned i = 0; i < THREADS; i++)
         sp_ok(sp_call_join(&calls[i]));
+    if (kept != NULL)
+        dlclose(kept);
     library_is_gone();
     sp_load();
 }
