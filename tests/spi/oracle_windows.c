@@ -2,7 +2,6 @@
  * against it tells whether a test expects what Winsock does (under Wine: what Wine's TCP does; winsock-behaviours.md marks what
  * that does wrong). Not served: window messages, the blocking hook, duplication.
  * Layer:   tests; a library of its own. Overlapped calls complete through the upcall, from threads of the system's pool. */
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +12,8 @@
 /* what the suite looks up by name */
 EXPORT void sw_set_complete_upcall(LPWPUCOMPLETEOVERLAPPEDREQUEST fn);
 EXPORT int sw_carried_by(SOCKET s, char *name, size_t bytes);
+EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, int is_own_only);
 EXPORT int sw_last_error(void);
-EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, bool is_own_only);
 
 static WSPUPCALLTABLE up;
 static LPWPUCOMPLETEOVERLAPPEDREQUEST complete;
@@ -640,7 +639,7 @@ EXPORT int sw_last_error(void)
 }
 
 /* One operation is named by an OVERLAPPED of this library's own: it cancels all of the socket, and for the group cancel_io that is too few. */
-EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, bool is_own_only)
+EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, int is_own_only)
 {
     INT error = 0;
     struct oracle *o = find(s, &error);
@@ -648,7 +647,7 @@ EXPORT int sw_cancel_io(SOCKET s, LPWSAOVERLAPPED ov, bool is_own_only)
     (void)ov;
     if (o == NULL)
         return error;
-    return (is_own_only ? CancelIo((HANDLE)o->real) : CancelIoEx((HANDLE)o->real, NULL))
+    return (is_own_only != 0 ? CancelIo((HANDLE)o->real) : CancelIoEx((HANDLE)o->real, NULL))
                ? 0
                : (int)GetLastError();
 }
