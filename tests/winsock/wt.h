@@ -115,8 +115,9 @@ HANDLE wt_port(void);                                              /* likewise *
 DWORD wt_finish(SOCKET s, WSAOVERLAPPED *ov);                      /* waits; must have succeeded: the bytes */
 int wt_finish_code(SOCKET s, WSAOVERLAPPED *ov);                   /* waits; the code of its failure, 0 */
 int wt_receive_later(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov); /* WSARecv; 0 or the code */
-/* The same with data there. */
-void wt_receive_at_once(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov);
+/* The same with data there: true: it was over at once. False, over a SAN only: pending, because another thread was just reporting the end of
+ * one before it. */
+bool wt_receive_at_once(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov);
 /* One packet must come, of that key and operation: its Win32 code. */
 DWORD wt_packet(HANDLE port, ULONG_PTR key, const void *ov, DWORD *bytes);
 void wt_no_packet(HANDLE port);

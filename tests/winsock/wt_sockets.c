@@ -255,9 +255,14 @@ int wt_receive_later(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov)
     return WSARecv(s, buffer, 1, NULL, &flags, ov, NULL) == 0 ? 0 : WSAGetLastError();
 }
 
-void wt_receive_at_once(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov)
+bool wt_receive_at_once(SOCKET s, WSABUF *buffer, WSAOVERLAPPED *ov)
 {
-    assert_int_equal(wt_receive_later(s, buffer, ov), 0);
+    int code = wt_receive_later(s, buffer, ov);
+
+    if (wt_env.lane == WT_SAN && code == WSA_IO_PENDING)
+        return false;
+    assert_int_equal(code, 0);
+    return true;
 }
 
 int wt_finish_code(SOCKET s, WSAOVERLAPPED *ov)
