@@ -1,6 +1,4 @@
-/* poll.c - see poll.h. Source: the page of WSAPoll; B144, B185, B187, B188. */
-#include "spi/poll.h"
-
+/* poll.c - sw_poll_sockets(), see sw/switch.h. Source: the page of WSAPoll; B144, B185, B187, B188. */
 #include <stdlib.h>
 #include <string.h>
 

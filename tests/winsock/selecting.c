@@ -267,8 +267,10 @@ static const struct wt_line lines[] = {
     WT(b184_closing_ends_a_select),
     WT(b185_what_wsapoll_refuses),
     WT(b187_after_a_close),
-    WT_EXCEPT(b187_after_a_close_behind_data, WT_WINE, "Wine does not tell"),
-    WT_EXCEPT(b187_a_close_is_told_unasked, WT_WINE, "Wine does not tell"),
+    WT_EXCEPT(b187_after_a_close_behind_data, WT_WINE | WT_DLL,
+              "Wine does not tell; below the DLL it is the one that would"),
+    WT_EXCEPT(b187_a_close_is_told_unasked, WT_WINE | WT_DLL,
+              "Wine does not tell; below the DLL it is the one that would"),
     WT(b185_many_sockets),
     WT(b188_closing_ends_a_poll),
 };

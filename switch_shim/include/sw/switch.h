@@ -251,6 +251,25 @@ SW_API int sw_carried_by(SOCKET handle, char *name, size_t bytes);
  * @return 0; WSANOTINITIALISED, WSAENOTSOCK; 1168 (ERROR_NOT_FOUND): there is no such operation, or it is over
  */
 SW_API int sw_cancel_io(SOCKET handle, LPWSAOVERLAPPED ov, bool is_own_only);
+/* What WSAPoll asks, which is more than select answers: the end of a stream beside its unread bytes. No function of the thirty has it. */
+struct sw_polled {
+    SOCKET handle;
+    uint32_t
+        wanted; /* FD_READ, FD_ACCEPT, FD_WRITE, FD_OOB: of these one is enough; an end and a failure always are */
+    /* out; all zero: nothing */
+    uint32_t events; /* FD_* that are true, wanted or not */
+    int close_error; /* belongs to FD_CLOSE */
+    bool has_failed; /* the last attempt to connect */
+    bool is_none;    /* no socket, or closed meanwhile */
+};
+
+/**
+ * Wait until there is something to tell of some of them.
+ * @param timeout_ms  negative: for ever
+ * @param ready       so many have something to tell; 0: the time is over
+ * @return 0; WSANOTINITIALISED, WSAENOBUFS; WSAEINTR: the blocking hook or WSPCancelBlockingCall
+ */
+SW_API int sw_poll_sockets(struct sw_polled *all, unsigned count, int timeout_ms, unsigned *ready);
 /* What WSAGetLastError() would say of this thread's last extension function (AcceptEx ...), which have no lpErrno. */
 SW_API int sw_last_error(void);
 

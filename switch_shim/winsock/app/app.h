@@ -48,6 +48,9 @@ DWORD ws2_code_of_status(ULONG_PTR status); /* 0: success or information */
 
 /* The switch: where it is linked in, that one; else the library. As ws2_load(). */
 int ws2_os_start_switch(struct ws2_provider **out);
+/* What the switch has beside its thirty functions (sw/switch.h), of the switch that was started last. */
+int ws2_os_cancel_io(SOCKET s, LPOVERLAPPED ov, bool is_own_only);
+int ws2_os_poll_sockets(struct sw_polled *all, unsigned count, int timeout_ms, unsigned *ready);
 void ws2_os_reset_event(WSAEVENT event); /* leaves the last error alone; what is no event nobody waits for */
 
 /* Arranges that sw_thread_close(id) and free(id) happen when this thread ends. False: no memory. */

@@ -13,6 +13,16 @@ int ws2_os_start_switch(struct ws2_provider **out)
     return ws2_start(WSPStartup, sw_set_complete_upcall, out, NULL, 0);
 }
 
+int ws2_os_cancel_io(SOCKET s, LPOVERLAPPED ov, bool is_own_only)
+{
+    return sw_cancel_io(s, ov, is_own_only);
+}
+
+int ws2_os_poll_sockets(struct sw_polled *all, unsigned count, int timeout_ms, unsigned *ready)
+{
+    return sw_poll_sockets(all, count, timeout_ms, ready);
+}
+
 /* --- threads --- */
 
 static pthread_key_t thread_key;

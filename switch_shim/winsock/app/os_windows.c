@@ -124,14 +124,35 @@ static BOOL CALLBACK start_system(INIT_ONCE *once, void *parameter, void **conte
     return WSAStartup(MAKEWORD(2, 2), &data) == 0;
 }
 
+/* The library's, not those of the same name that the part of Ws2_32 is linked with: its sockets are the library's. */
+static int (*cancel_io)(SOCKET s, LPOVERLAPPED ov, bool is_own_only);
+static int (*poll_sockets)(struct sw_polled *all, unsigned count, int timeout_ms, unsigned *ready);
+
 int ws2_os_start_switch(struct ws2_provider **out)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    int code;
 
     if (!InitOnceExecuteOnce(&once, start_system, NULL, NULL))
         return WSASYSNOTREADY;
     ws2_set_objects(&objects);
-    return ws2_load(NULL, out, NULL, 0);
+    code = ws2_load(NULL, out, NULL, 0);
+    if (code != 0)
+        return code;
+    cancel_io = (int (*)(SOCKET, LPOVERLAPPED, bool))ws2_symbol(*out, "sw_cancel_io");
+    poll_sockets = (int (*)(struct sw_polled *, unsigned, int, unsigned *))ws2_symbol(*out,
+                                                                                      "sw_poll_sockets");
+    return 0;
+}
+
+int ws2_os_cancel_io(SOCKET s, LPOVERLAPPED ov, bool is_own_only)
+{
+    return cancel_io == NULL ? WSANOTINITIALISED : cancel_io(s, ov, is_own_only);
+}
+
+int ws2_os_poll_sockets(struct sw_polled *all, unsigned count, int timeout_ms, unsigned *ready)
+{
+    return poll_sockets == NULL ? WSANOTINITIALISED : poll_sockets(all, count, timeout_ms, ready);
 }
 
 int ws2_os_host_name(char *name, size_t bytes)

@@ -1,10 +1,8 @@
-/* poll.c - WSAPoll, over the switch's own question (spi/poll.h): the thirty functions have none that tells enough.
+/* poll.c - WSAPoll, over the switch's own question (sw_poll_sockets()): the thirty functions have none that tells enough.
  * Source: the page of WSAPoll; B144, B185, B187, B188. */
 #include "app/app.h"
 
 #include <stdlib.h>
-
-#include "spi/poll.h"
 
 #define FEW 64u /* so many sockets need no memory from the heap */
 
@@ -59,7 +57,7 @@ int WSAAPI WSAPoll(LPWSAPOLLFD fds, ULONG count, INT timeout_ms)
         return ws2_fail(WSAENOBUFS);
     for (ULONG i = 0; i < count; i++)
         all[i] = (struct sw_polled){.handle = fds[i].fd, .wanted = wanted_by(fds[i].events)};
-    code = sw_poll_sockets(all, count, timeout_ms, &ready);
+    code = ws2_os_poll_sockets(all, count, timeout_ms, &ready);
     for (ULONG i = 0; i < count && code == 0; i++)
         fds[i].revents = seen(&all[i], fds[i].events);
     if (all != few)

@@ -139,7 +139,7 @@ BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD bytes, BOO
 
 static BOOL cancel(HANDLE file, LPOVERLAPPED ov, bool is_own_only)
 {
-    int code = sw_cancel_io((SOCKET)(uintptr_t)file, ov, is_own_only);
+    int code = ws2_os_cancel_io((SOCKET)(uintptr_t)file, ov, is_own_only);
 
     if (code == 0 ||
         (is_own_only && code == ERROR_NOT_FOUND)) /* CancelIo asks for what there may be (its page) */
