@@ -117,7 +117,8 @@ struct sw_session {
         uint64_t position;  /* next byte to come */
         uint64_t announced; /* position plus what transfers have left */
         uint64_t consumed;
-        uint64_t told; /* limit told */
+        uint64_t origin; /* the position that lies at the beginning of storage */
+        uint64_t told;   /* limit told */
         uint32_t sequence, transfer;
         uint64_t to_post; /* bits */
         struct sw_in in[SW_WIRE_TRANSFERS_MAX];
@@ -199,6 +200,8 @@ void sw_raise_read(struct sw_session *s);
 void sw_fail_receives(struct sw_session *s, int error);
 uint64_t sw_limit(const struct sw_session *s);
 bool sw_limit_due(const struct sw_session *s);
+uint64_t sw_storage_at(const struct sw_session *s, uint64_t position); /* its offset in storage */
+void sw_storage_rewind(struct sw_session *s); /* before something is put at rx.position */
 bool sw_is_readable(const struct sw_session *s);
 
 /* large_out.c */

@@ -74,10 +74,12 @@ static bool aim_at_receive(struct sw_session *s, uint32_t most)
 
 static bool aim_at_storage(struct sw_session *s, uint32_t most)
 {
-    uint64_t at = s->rx.position % s->cfg.storage_bytes;
     uint64_t room = s->cfg.storage_bytes - (s->rx.position - s->rx.consumed);
     const bool push = sw_in_oldest(s)->is_push;
+    uint64_t at;
 
+    sw_storage_rewind(s);
+    at = sw_storage_at(s, s->rx.position);
     if (room > s->cfg.storage_bytes - at)
         room = s->cfg.storage_bytes - at;
     if (room > most)

@@ -119,7 +119,7 @@ static uint32_t flags_of(const struct sw_session *s)
 size_t sw_session_export(struct sw_session *s, struct sw_session_state *out, uint8_t *storage)
 {
     const size_t bytes = (size_t)(s->rx.position - s->rx.consumed);
-    const size_t at = (size_t)(s->rx.consumed % s->cfg.storage_bytes);
+    const size_t at = (size_t)sw_storage_at(s, s->rx.consumed);
     const size_t first = s->cfg.storage_bytes - at < bytes ? s->cfg.storage_bytes - at : bytes;
 
     sw_stir(s);
@@ -187,7 +187,7 @@ static void restore_peer(struct sw_session *s, const struct sw_session_state *in
 static void restore_streams(struct sw_session *s, const struct sw_session_state *in, const uint8_t *storage,
                             size_t bytes)
 {
-    const size_t at = (size_t)(in->rx_consumed % in->storage_bytes);
+    const size_t at = (size_t)(in->rx_consumed % in->storage_bytes); /* the origin of a new session is 0 */
     const size_t first = in->storage_bytes - at < bytes ? in->storage_bytes - at : bytes;
 
     s->tx.sequence = in->tx_sequence;

@@ -26,10 +26,23 @@ bool sw_is_readable(const struct sw_session *s)
     return stored(s) != 0 || s->rx.shut || s->rx.in_count != 0;
 }
 
+uint64_t sw_storage_at(const struct sw_session *s, uint64_t position)
+{
+    return (position - s->rx.origin) % s->cfg.storage_bytes;
+}
+
+/* What is empty is filled from its beginning: so little messages, of which one is there at a time, do not go round through all of the
+ * storage, and most of it is never touched. Not while something is on its way to a place in it. */
+void sw_storage_rewind(struct sw_session *s)
+{
+    if (stored(s) == 0 && s->rx.step.state == SW_STEP_IDLE)
+        s->rx.origin = s->rx.position;
+}
+
 /* Out of storage from `position`; two pieces where the ring wraps. */
 static void copy_out(const struct sw_session *s, uint64_t position, uint8_t *to, uint64_t bytes)
 {
-    uint64_t at = position % s->cfg.storage_bytes;
+    uint64_t at = sw_storage_at(s, position);
     uint64_t first = s->cfg.storage_bytes - at < bytes ? s->cfg.storage_bytes - at : bytes;
 
     memcpy(to, s->cfg.storage + at, first);
@@ -38,9 +51,11 @@ static void copy_out(const struct sw_session *s, uint64_t position, uint8_t *to,
 
 static void copy_in(struct sw_session *s, const uint8_t *from, uint64_t bytes)
 {
-    uint64_t at = s->rx.position % s->cfg.storage_bytes;
-    uint64_t first = s->cfg.storage_bytes - at < bytes ? s->cfg.storage_bytes - at : bytes;
+    uint64_t at, first;
 
+    sw_storage_rewind(s);
+    at = sw_storage_at(s, s->rx.position);
+    first = s->cfg.storage_bytes - at < bytes ? s->cfg.storage_bytes - at : bytes;
     memcpy(s->cfg.storage + at, from, first);
     memcpy(s->cfg.storage, from + first, bytes - first);
     s->rx.position += bytes;
