@@ -213,7 +213,7 @@ perftest_mb() { awk -v v="$(column 4)" 'BEGIN { if (v != "") printf "%.3f", v * 
 # --- the figures -------------------------------------------------------------------------------------------
 # Each function measures one figure for one way of doing it: fn WHO [...]. WHO: raw, san, perftest, rsockets,
 # tcp; *_as_perftest: with the inline size that perftest really has on this device.
-inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100 rate_iters=200000 many_iters=4000 echo_iters=60000
+inline=256 lat_iters=3000 upcall_iters=1500 bw_iters=400 reg_iters=500 connect_iters=100 rate_iters=200000 many_iters=4000 echo_iters=150000
 depth=16
 
 lat_poll() {
@@ -325,7 +325,8 @@ many() {
     sample "bw64k.many$2.$1" "$(column 4)"
 }
 
-# echo_server WHO: messages per second there and back, one under way in each of 1000 connections, and what a connection takes.
+# echo_server WHO: messages per second there and back, one under way in each of 1000 connections, and what a connection takes: once it has gone
+# round its queues (143 deep), all that it will.
 echo_server() {
     WSD_SOFTIWARP_CRC=off ours echo --layer "$1" --connections 1000 --iters "$echo_iters" --rss
     sample "echo1000.$1" "$(column 3)"
