@@ -42,18 +42,9 @@ static BOOL answer(int code)
 /* With what options the socket remembers. 0 or the code. */
 static int make_tcp_leg(struct sw_sock *s, struct sw_leg **out)
 {
-    struct sw_leg *leg = sw_leg_new(s, false);
-    int code;
+    int code = sw_tcp_leg_make(s, out);
 
-    if (leg == NULL)
-        return WSAENOBUFS;
-    code = sw_tcp_create(s->af, s->type, s->protocol, &sw_leg_up, leg, &leg->carrier);
-    if (code != 0) {
-        sw_leg_free_unused(leg);
-        return code;
-    }
-    *out = leg;
-    return sw_options_replay(s, leg->carrier);
+    return code != 0 ? code : sw_options_replay(s, (*out)->carrier);
 }
 
 /* In place of the carriers there are, which end as linger_ms says. */

@@ -10,7 +10,7 @@
     (WSA_FLAG_MULTIPOINT_C_ROOT | WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_ROOT |                  \
      WSA_FLAG_MULTIPOINT_D_LEAF)
 
-static int give_tcp(struct sw_sock *s)
+int sw_tcp_leg_make(struct sw_sock *s, struct sw_leg **out)
 {
     struct sw_leg *leg = sw_leg_new(s, false);
     int code;
@@ -22,7 +22,7 @@ static int give_tcp(struct sw_sock *s)
         sw_leg_free_unused(leg);
         return code;
     }
-    s->tcp = leg;
+    *out = leg;
     return 0;
 }
 
@@ -54,7 +54,7 @@ SOCKET WSPAPI sw_spi_socket(int af, int type, int protocol, LPWSAPROTOCOL_INFOW 
     s = sw_sock_new(af, type, protocol, &own, (flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u);
     if (s == NULL)
         return fail(error, WSAENOBUFS);
-    code = give_tcp(s);
+    code = sw_tcp_leg_make(s, &s->tcp);
     if (code == 0)
         code = sw_sock_publish(s);
     if (code != 0) {

@@ -254,6 +254,8 @@ void sw_names_close_all(struct sw_sock *s); /* the socket is closed */
 
 struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san); /* NULL: no memory */
 void sw_leg_free_unused(struct sw_leg *leg);               /* creating the carrier failed */
+/* A leg of TCP/IP, of the family, type and protocol of the socket. 0, *out; or the code. */
+int sw_tcp_leg_make(struct sw_sock *s, struct sw_leg **out);
 /* A leg that the socket needs no longer (unlinked by the caller): closed when no call is inside. */
 void sw_leg_retire_locked(struct sw_sock *s, struct sw_leg *leg, uint32_t linger_ms);
 extern const struct sw_carrier_up sw_leg_up;
