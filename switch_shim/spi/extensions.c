@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "spi/spi_os.h"
-#include "tcpip/tcpip.h"
 
 bool sw_extension_by_guid(const GUID *id, void *out)
 {
