@@ -158,6 +158,8 @@ void san_start(struct san *c)
     pal_mutex_unlock(&c->lock);
     is_registered = san_register_pool(c);
     pal_mutex_lock(&c->lock);
+    if (c->is_closing)
+        return; /* by another thread meanwhile: a session that begins now would hear of it from nobody. end() breaks it off */
     if (is_registered) {
         c->phase = SAN_RUNNING;
         sw_session_start(c->session);

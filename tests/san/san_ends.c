@@ -187,12 +187,11 @@ void end_wait_pending(struct end *e, struct pending *p)
     assert_int_equal(p->times, 1);
 }
 
-void end_close(struct end *e, uint32_t linger_ms)
+void end_wait_closed(struct end *e)
 {
     uint64_t deadline = patience();
     bool in_time = true;
 
-    e->carrier->ops->close(e->carrier, linger_ms);
     pal_mutex_lock(&e->lock);
     while (e->closed == 0 && in_time)
         in_time = pal_cond_timedwait(&e->changed, &e->lock, deadline);
@@ -200,6 +199,12 @@ void end_close(struct end *e, uint32_t linger_ms)
     assert_true(in_time);
     assert_int_equal(e->closed, 1);
     end_fini(e);
+}
+
+void end_close(struct end *e, uint32_t linger_ms)
+{
+    e->carrier->ops->close(e->carrier, linger_ms);
+    end_wait_closed(e);
 }
 
 int end_run(struct end *e, struct sw_request *r, enum sw_request_kind kind, uint32_t flags, WSABUF *buffers,

@@ -204,6 +204,14 @@ static void a_wait_is_interrupted_and_a_close_ends_it(void **state)
     end_close(&b, 0);
 }
 
+static void start_connect(struct end *e, const WSD_SOCKADDR_IN *to)
+{
+    end_create(e);
+    assert_int_equal(
+        e->carrier->ops->connect(e->carrier, (const WSD_SOCKADDR *)(const void *)to, sizeof(*to)),
+        WSA_IO_PENDING);
+}
+
 static void no_more_are_taken_than_the_backlog(void **state)
 {
     struct end listener, client[6], server;
@@ -213,12 +221,8 @@ static void no_more_are_taken_than_the_backlog(void **state)
 
     (void)state;
     end_listen(&listener, 2, &to);
-    for (unsigned i = 0; i < 6; i++) {
-        end_create(&client[i]);
-        assert_int_equal(
-            client[i].carrier->ops->connect(client[i].carrier, (const WSD_SOCKADDR *)(void *)&to, sizeof(to)),
-            WSA_IO_PENDING);
-    }
+    for (unsigned i = 0; i < 6; i++)
+        start_connect(&client[i], &to);
     deadline = pal_now_ns() + WAIT_MS * UINT64_C(1000000);
     for (unsigned i = 0; i < 6; i++) {
         pal_mutex_lock(&client[i].lock);
@@ -280,16 +284,13 @@ static void a_connect_to_a_silent_listener_times_out(void **state)
     struct sw_companion *c;
     WSD_SOCKADDR_IN to;
     struct end a;
-    int result;
 
     (void)state;
     env.settings.negotiate_ms = 200;
     assert_int_equal(sw_parse_address(env.address, &to), 0);
     assert_int_equal(sw_listen(env.provider, &to, 4, NULL, &l), 0);
     to = l->local;
-    end_create(&a);
-    result = a.carrier->ops->connect(a.carrier, (const WSD_SOCKADDR *)(void *)&to, sizeof(to));
-    assert_int_equal(result, WSA_IO_PENDING);
+    start_connect(&a, &to);
     assert_int_equal(sw_accept(l, NULL, 0, WAIT_MS, NULL, &c), 0);
     pal_mutex_lock(&a.lock);
     while ((a.events & FD_CONNECT) == 0)
@@ -405,6 +406,7 @@ static void a_listener_takes_its_queue_with_it(void **state)
     end_close(&a, 0);
 }
 
+/* Each is left alone a little longer than the one before, so that the close finds another step of the connect. */
 static void a_connect_is_called_off(void **state)
 {
     struct end listener, a;
@@ -412,13 +414,74 @@ static void a_connect_is_called_off(void **state)
 
     (void)state;
     end_listen(&listener, 4, &to);
-    for (unsigned i = 0; i < 50; i++) {
-        end_create(&a);
-        assert_int_equal(a.carrier->ops->connect(a.carrier, (const WSD_SOCKADDR *)(void *)&to, sizeof(to)),
-                         WSA_IO_PENDING);
+    for (unsigned i = 0; i < 200; i++) {
+        start_connect(&a, &to);
+        for (unsigned yields = 0; yields < i; yields++)
+            pal_thread_yield();
         end_close(&a, 0);
     }
     end_close(&listener, 0);
+}
+
+#define NEVER_MS (100 * WAIT_MS) /* the end must not have to wait for a time-out of the protocol's */
+
+static void a_connect_is_called_off_while_memory_is_registered(void **state)
+{
+    struct sw_listener *l;
+    struct sw_companion *c;
+    struct end a;
+    WSD_SOCKADDR_IN to;
+
+    (void)state;
+    env.settings.negotiate_ms = NEVER_MS;
+    assert_int_equal(sw_parse_address(env.address, &to), 0);
+    assert_int_equal(sw_listen(env.provider, &to, 4, NULL, &l), 0);
+    gate_build();
+    for (unsigned i = 0; i < 4; i++) {
+        gate_arm((i & 1) != 0);
+        start_connect(&a, &l->local);
+        assert_int_equal(sw_accept(l, NULL, 0, WAIT_MS, NULL, &c), 0);
+        gate_wait();
+        a.carrier->ops->close(a.carrier, (i & 2) != 0 ? SW_SESSION_LINGER_FOREVER : 0);
+        gate_open();
+        end_wait_closed(&a);
+        assert_int_equal(a.events, 0);
+        (void)sw_close(c);
+    }
+    (void)sw_listener_close(l);
+    gate_remove();
+}
+
+static void a_listener_closes_while_memory_of_a_child_is_registered(void **state)
+{
+    char text[256];
+    WSABUF buffer = {sizeof(text), text};
+    struct sw_companion *c;
+    struct end listener;
+    WSD_SOCKADDR_IN to;
+    WSAOVERLAPPED ov;
+    HANDLE handle;
+    DWORD done;
+    int error = 0;
+
+    (void)state;
+    env.settings.negotiate_ms = NEVER_MS;
+    gate_build();
+    for (unsigned i = 0; i < 2; i++) {
+        end_listen(&listener, 4, &to);
+        gate_arm(i == 1);
+        c = raw_connect(&to);
+        gate_wait();
+        assert_int_equal(sw_register(c, text, sizeof(text), MEM_WRITE, &handle), 0);
+        memset(&ov, 0, sizeof(ov));
+        assert_int_equal(sw_recv(c, &buffer, 1, &ov, SW_POLL), 0);
+        end_close(&listener, 0);
+        gate_open();
+        assert_int_equal(sw_wait(c, &ov, WAIT_MS, &done, &error), 0);
+        assert_int_equal(error, WSAECONNRESET);
+        (void)sw_close(c);
+    }
+    gate_remove();
 }
 
 static void a_dead_peer_is_noticed_by_keep_alive(void **state)
@@ -467,6 +530,8 @@ const struct CMUnitTest end_tests[] = {
     T(a_hostile_message_ends_the_connection_with_a_code),
     T(a_listener_takes_its_queue_with_it),
     T(a_connect_is_called_off),
+    T(a_connect_is_called_off_while_memory_is_registered),
+    T(a_listener_closes_while_memory_of_a_child_is_registered),
     T(a_dead_peer_is_noticed_by_keep_alive),
     T(the_first_receive_may_be_late),
 };

@@ -59,6 +59,7 @@ void end_wait_completed(struct end *e, unsigned count);
 int end_submit(struct end *e, struct pending *p, enum sw_request_kind kind, void *bytes, size_t n);
 void end_wait_pending(struct end *e, struct pending *p); /* reported exactly once so far */
 void end_close(struct end *e, uint32_t linger_ms);       /* and wait for closed() */
+void end_wait_closed(struct end *e);                     /* close() was called */
 
 /* Blocking, with any number of buffers; 0 or a code. */
 int end_run(struct end *e, struct sw_request *r, enum sw_request_kind kind, uint32_t flags, WSABUF *buffers,
@@ -67,6 +68,14 @@ int end_send(struct end *e, const void *bytes, size_t n);
 int end_receive(struct end *e, void *bytes, size_t room, size_t *n);
 void end_receive_all(struct end *e, void *bytes, size_t n);
 int end_now(struct end *e, enum sw_request_kind kind, uint32_t flags, void *bytes, size_t n, size_t *done);
+
+/* A gate before WSPRegisterMemory (san_gate.c), built and removed while no connection uses the provider. */
+void gate_build(void);
+void gate_remove(void);
+void gate_arm(
+    bool must_fail);  /* who comes next has to wait, and is then refused or not; everybody else passes */
+void gate_wait(void); /* until he is there */
+void gate_open(void);
 
 /* The byte at a position of a stream. */
 static inline uint8_t pattern(uint64_t position, unsigned stream)
