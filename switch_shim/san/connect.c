@@ -42,8 +42,6 @@ static int go(struct san *c, const WSD_SOCKADDR_IN *to)
     if (!c->is_bound || c->local.sin_addr.s_addr == 0)
         result = bind_somewhere(c, to);
     if (result == 0)
-        result = san_prepare(c, true);
-    if (result == 0)
         result = san_service_start(&event);
     if (result != 0)
         return result;
@@ -87,9 +85,13 @@ int san_connect(struct sw_carrier *carrier, const WSD_SOCKADDR *name, int bytes)
     c->remote = to;
     c->phase = SAN_CONNECTING;
     c->is_acting = true; /* nobody closes the companion meanwhile */
-    pal_mutex_unlock(&c->lock);
-    result = go(c, &to);
-    pal_mutex_lock(&c->lock);
+    /* locked: an option that another thread sets now is told to the session, or goes into its settings */
+    result = san_prepare(c, true);
+    if (result == 0) {
+        pal_mutex_unlock(&c->lock);
+        result = go(c, &to);
+        pal_mutex_lock(&c->lock);
+    }
     c->is_acting = false;
     c->local = c->companion->local;
     if (result == 0) {

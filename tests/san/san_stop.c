@@ -2,6 +2,8 @@
  * backlog, peers that are silent or hostile. */
 #include "san_test.h"
 
+#define NEVER_MS (100 * WAIT_MS) /* the end must not have to wait for a time-out of the protocol's */
+
 static void a_half_closed_stream_still_comes_back(void **state)
 {
     struct end a, b;
@@ -423,7 +425,45 @@ static void a_connect_is_called_off(void **state)
     end_close(&listener, 0);
 }
 
-#define NEVER_MS (100 * WAIT_MS) /* the end must not have to wait for a time-out of the protocol's */
+static void set_inline(void *argument)
+{
+    struct end *e = argument;
+    const int on = 1;
+
+    assert_int_equal(e->carrier->ops->set_option(e->carrier, WS_SOL_SOCKET, WS_SO_OOBINLINE,
+                                                 (const char *)(const void *)&on, sizeof(on)),
+                     0);
+}
+
+/* Whether the session is made before or after it, the option is the session's. */
+static void an_option_is_set_while_it_connects(void **state)
+{
+    struct end listener, a, b;
+    struct pal_thread *thread;
+    char mark = '!', byte;
+    WSABUF buffer = {1, &mark};
+    struct sw_request r;
+    WSD_SOCKADDR_IN to;
+
+    (void)state;
+    end_listen(&listener, 4, &to);
+    for (unsigned i = 0; i < 20; i++) {
+        end_create(&a);
+        thread = pal_thread_start(set_inline, &a, "option");
+        assert_int_equal(
+            a.carrier->ops->connect(a.carrier, (const WSD_SOCKADDR *)(const void *)&to, sizeof(to)),
+            WSA_IO_PENDING);
+        pal_thread_join(thread);
+        end_accept(&listener, &b);
+        assert_int_equal(end_run(&b, &r, SW_REQUEST_SEND, WS_MSG_OOB, &buffer, 1, WAIT_MS), 0);
+        end_wait_events(&a, FD_READ); /* and not FD_OOB */
+        end_receive_all(&a, &byte, 1);
+        assert_int_equal(byte, mark);
+        end_close(&a, 0);
+        end_close(&b, 0);
+    }
+    end_close(&listener, 0);
+}
 
 static void a_connect_is_called_off_while_memory_is_registered(void **state)
 {
@@ -529,6 +569,7 @@ const struct CMUnitTest end_tests[] = {
     T(hostile_first_words_end_that_connection_only),
     T(a_hostile_message_ends_the_connection_with_a_code),
     T(a_listener_takes_its_queue_with_it),
+    T(an_option_is_set_while_it_connects),
     T(a_connect_is_called_off),
     T(a_connect_is_called_off_while_memory_is_registered),
     T(a_listener_closes_while_memory_of_a_child_is_registered),
