@@ -30,7 +30,8 @@ END
     return 1
 }
 
-# load_siw - the kernel's own module, else the one that siw.sh built ($WSD_SIW_MODULE).
+# load_siw - the kernel's own module, else the one that siw.sh built ($WSD_SIW_MODULE). The kernel's own has a defect that
+# siw.sh corrects (siw_unaccepted.patch): a host may die of the tests.
 load_siw() {
     if [[ -z ${WSD_SIW_MODULE:-} ]]; then
         load siw

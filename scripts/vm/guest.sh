@@ -121,6 +121,7 @@ prepare_siw() {
     local said
     if said=$("$SCRIPTS_VM/siw.sh" "$KERNEL_VERSION" 2>&1 9>&-); then
         siw_module=$(tail -n 1 <<<"$said")
+        head -n -1 <<<"$said" >&2 # that it is being built, and with which defect
     else
         siw_reason=$(tail -n 1 <<<"$said")
     fi

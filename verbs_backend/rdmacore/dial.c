@@ -3,7 +3,9 @@
  * Why:     a host that does not answer keeps the call in the kernel until TCP gives up (2 minutes). On the thread that
  *          polls the cm it would hold up the events of every other connection, and their end, for as long.
  * Giving up: the kernel's wait ends with a signal, and the one that is ours to send is that of pthread_cancel().
- *          write(2) inside rdma_connect() is the cancellation point; librdmacm holds nothing there. */
+ *          write(2) inside rdma_connect() is the cancellation point; librdmacm holds nothing there.
+ *          TCP may be up by then and is closed at once, which a siw at the other end takes badly when it has not accepted
+ *          yet (README, "A siw that listens"). Waiting for it here would not help: every TCP client can do the same. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
