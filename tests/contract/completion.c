@@ -226,9 +226,10 @@ static void notified_operations_make_exactly_one_upcall_each(void **state)
         ct_done(p.b.c, &in[i], 0);
     }
     ct_close(f, p.b.c);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
     for (int i = N - 10; i < N; i++) {
         int error = 0;
-        assert_true(sw_overlapped_result(&in[i], NULL, &error));
+        assert_true(ct_until(sw_overlapped_result(&in[i], NULL, &error)));
         ct_fails(WSA_OPERATION_ABORTED, error);
     }
     assert_int_equal(ct_upcalls(f, SW_UPCALL_COMPLETE_OVERLAPPED_REQUEST), upcalls + 2 * N - 10);

@@ -60,6 +60,7 @@ extern struct ct_env ct;
 
 /* argv as in contract_main.c. 0; 77 with a reason on standard error; 2: bad usage. */
 int ct_env_init(bool is_loop, const char *provider, const char *peer, const char *address);
+bool ct_env_is_siw(void); /* on the kernel's siw, as scripts/vm/in_guest_tests.sh says with WSD_TEST_DEVICE */
 bool ct_env_is_across(void); /* the two ends are two instances on two backends */
 /* Whoever starts an instance now gets the backend of the ends that listen; false: the other one again. */
 void ct_env_choose_peer(bool is_peer);

@@ -59,6 +59,13 @@ static void on_alarm(int signal_number)
     abort();
 }
 
+bool ct_env_is_siw(void)
+{
+    const char *device = getenv("WSD_TEST_DEVICE");
+
+    return !ct.is_loop && device != NULL && strcmp(device, "siw") == 0;
+}
+
 bool ct_env_is_across(void)
 {
     return ct.peer_spec[0] != '\0';

@@ -279,13 +279,6 @@ static int accept_ours(struct slot *s, const struct sw_companion *a, LPCONDITION
     }
 }
 
-static bool is_siw(void)
-{
-    const char *device = getenv("WSD_TEST_DEVICE");
-
-    return !ct.is_loop && device != NULL && strcmp(device, "siw") == 0;
-}
-
 static bool reject_a_connect(struct slot *s)
 {
     struct sw_companion *a, *b;
@@ -299,7 +292,7 @@ static bool reject_a_connect(struct slot *s)
     error = sw_connect_finish(a, ct.wait_ms, NULL);
     sw_close(a);
     /* once in some hundred refusals siw overlooks the answer until its timer gives up (Linux 6.1) */
-    if (error != WSAECONNREFUSED && !(error == WSAETIMEDOUT && is_siw()))
+    if (error != WSAECONNREFUSED && !(error == WSAETIMEDOUT && ct_env_is_siw()))
         return slot_failed(s, "a rejected connect", error);
     pal_add_relaxed(&st.stats.rejected, 1);
     return true;
@@ -467,7 +460,8 @@ static void wait_until_quiet(struct end *e)
  * not lose them; on siw, only a survivor that had nothing under way may insist. */
 static bool was_reset_by_siw(const struct end *survivor)
 {
-    return is_siw() && pal_load_acquire(&survivor->out.sent) > pal_load_acquire(&survivor->out.received_ok);
+    return ct_env_is_siw() &&
+           pal_load_acquire(&survivor->out.sent) > pal_load_acquire(&survivor->out.received_ok);
 }
 
 /* One end closed, the other lives: its operations end by themselves, and what was sent and completed has
