@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "name.h"
 #include "pal/atomic.h"
 
 #define SHM_DIR        "/dev/shm"
@@ -51,9 +52,7 @@ static struct owner this_process(void)
 
 static bool public_path(const char *name, char out[PATH_BYTES])
 {
-    size_t length = name ? strlen(name) : 0;
-    if (length == 0 || length > NAME_MAX_BYTES ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+    if (!pal_name_is_good(name, NAME_MAX_BYTES))
         return false;
     snprintf(out, PATH_BYTES, SHM_DIR "/openwsd-%u-%s", (unsigned)geteuid(), name);
     return true;

@@ -12,6 +12,7 @@
 
 #include <aclapi.h>
 
+#include "name.h"
 #include "pal/atomic.h"
 #include "pal/mutex.h"
 
@@ -61,9 +62,7 @@ bool pal_process_exists(uint32_t pid)
 
 static bool public_name(const char *name, char out[NAME_BYTES])
 {
-    const size_t length = name ? strlen(name) : 0;
-    if (length == 0 || length > NAME_MAX_BYTES ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+    if (!pal_name_is_good(name, NAME_MAX_BYTES))
         return false;
     snprintf(out, NAME_BYTES, "Local\\openwsd-%s", name);
     return true;
