@@ -15,6 +15,7 @@
 #include "name.h"
 #include "pal/atomic.h"
 #include "pal/mutex.h"
+#include "private.h"
 
 #define NAME_MAX_BYTES 48
 #define NAME_BYTES     (sizeof "Local\\openwsd-" + NAME_MAX_BYTES)
@@ -70,44 +71,14 @@ static bool public_name(const char *name, char out[NAME_BYTES])
 
 /* ---- who may use a section ---- */
 
-static TOKEN_USER *current_user(void)
-{
-    HANDLE token;
-    TOKEN_USER *user = NULL;
-    DWORD bytes = 0;
-    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
-        return NULL;
-    (void)GetTokenInformation(token, TokenUser, NULL, 0, &bytes);
-    if (bytes)
-        user = malloc(bytes);
-    if (user && !GetTokenInformation(token, TokenUser, user, bytes, &bytes)) {
-        free(user);
-        user = NULL;
-    }
-    CloseHandle(token);
-    return user;
-}
-
 static HANDLE create_private(const char *name, size_t bytes)
 {
-    HANDLE h = NULL;
-    SECURITY_DESCRIPTOR sd;
-    SECURITY_ATTRIBUTES attributes = {.nLength = sizeof attributes, .lpSecurityDescriptor = &sd};
-    TOKEN_USER *user = current_user();
-    if (!user)
+    struct pal_private only_ours;
+    if (!pal_private_begin(&only_ours, PAL_PRIVATE_TO_USER))
         return NULL;
-    const DWORD acl_bytes = (DWORD)(sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) + GetLengthSid(user->User.Sid));
-    ACL *acl = malloc(acl_bytes);
-    if (acl && InitializeAcl(acl, acl_bytes, ACL_REVISION) &&
-        AddAccessAllowedAce(acl, ACL_REVISION, GENERIC_ALL, user->User.Sid) &&
-        InitializeSecurityDescriptor(&sd, SECURITY_DESCRIPTOR_REVISION) &&
-        SetSecurityDescriptorOwner(&sd, user->User.Sid, FALSE) &&
-        SetSecurityDescriptorDacl(&sd, TRUE, acl, FALSE))
-        h = CreateFileMappingA(INVALID_HANDLE_VALUE, &attributes, PAGE_READWRITE, 0, (DWORD)bytes, name);
-    const DWORD error = GetLastError();
-    free(acl);
-    free(user);
-    SetLastError(error); /* ERROR_ALREADY_EXISTS: the handle is another's section */
+    HANDLE h = CreateFileMappingA(INVALID_HANDLE_VALUE, &only_ours.attributes, PAGE_READWRITE, 0,
+                                  (DWORD)bytes, name);
+    pal_private_end(&only_ours); /* ERROR_ALREADY_EXISTS: the handle is another's section */
     return h;
 }
 
@@ -116,7 +87,7 @@ static bool is_ours(HANDLE h)
 {
     SID *owner = NULL;
     SECURITY_DESCRIPTOR *sd = NULL;
-    TOKEN_USER *user = current_user();
+    TOKEN_USER *user = pal_current_user();
     bool is = false;
     if (user && GetSecurityInfo(h, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, (PSID *)&owner, NULL, NULL,
                                 NULL, (PSECURITY_DESCRIPTOR *)&sd) == ERROR_SUCCESS) {
