@@ -70,11 +70,19 @@ void send_raw(const char *name, const void *bytes, size_t n)
 
 /* ---- tests ---- */
 
+/* The next that counts is this one. */
 static bool receives(struct pal_mailbox *box, const char *wanted)
 {
     char got[PAL_MAIL_MAX];
-    const size_t n = pal_mailbox_receive(box, got, sizeof got, NULL, pal_now_ns());
+    const size_t n =
+        pal_mailbox_receive(box, got, sizeof got, NULL, pal_now_ns() + UINT64_C(60000) * 1000000u);
     return n == strlen(wanted) && memcmp(got, wanted, n) == 0;
+}
+
+static bool is_empty(struct pal_mailbox *box)
+{
+    char got[PAL_MAIL_MAX];
+    return pal_mailbox_receive(box, got, sizeof got, NULL, pal_now_ns() + 60000000u) == 0;
 }
 
 /* Descriptors as many as the kernel takes at once, which would be the receiver's from then on. */
@@ -154,8 +162,8 @@ static void messages_of_other_users_are_dropped(void **state)
     }
     assert_int_equal(code, 0);
     assert_int_equal(pal_mailbox_send(name, "ours", 4, 0), PAL_MAIL_SENT);
-    assert_true(receives(box, "ours") || receives(box, "ours") || receives(box, "ours"));
-    assert_true(receives(box, ""));
+    assert_true(receives(box, "ours"));
+    assert_true(is_empty(box));
     pal_mailbox_close(box);
 }
 
