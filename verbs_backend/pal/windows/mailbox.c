@@ -8,28 +8,20 @@
  * Threads: requests are made by the receiver only, because they end with the thread that made them. */
 #include "pal/mailbox.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
-#include "name.h"
+#include "mail.h"
 #include "pal/time.h"
 #include "private.h"
 
-#define PREFIX       "\\\\.\\pipe\\openwsd-mail-"
-#define PATH_BYTES   (sizeof PREFIX + PAL_MAILBOX_NAME)
 #define NS_PER_MS    1000000u
 #define BUFFER_BYTES 1024u /* of an instance; a message fits, so who writes one need not wait for a reader */
 #define SILENCE_MS   1000u /* our choice: no sender of ours takes that long between its two calls */
-#define RETRY_MS     100u  /* after the system has refused us something */
+#define RETRY_MS     100u  /* after the system has refused us something; our choice */
 
 enum { SLOTS = 8 };
-
-struct mail {
-    uint64_t sent_ns; /* of its sender's clock */
-    unsigned char bytes[PAL_MAIL_MAX];
-};
 
 struct slot {
     HANDLE pipe;
@@ -44,7 +36,7 @@ struct slot {
     uint64_t since_ns; /* READING: it has a client since */
     uint64_t arrival;  /* FULL: its turn */
     size_t n;          /* FULL: bytes of the message */
-    struct mail mail;
+    struct pal_mail mail;
 };
 
 struct pal_mailbox {
@@ -52,25 +44,6 @@ struct pal_mailbox {
     uint64_t arrivals;
     struct slot slots[SLOTS];
 };
-
-static bool path_of(const char *name, char out[PATH_BYTES])
-{
-    if (!pal_name_is_good(name, PAL_MAILBOX_NAME))
-        return false;
-    snprintf(out, PATH_BYTES, PREFIX "%s", name);
-    return true;
-}
-
-/* Rounded up, so that nobody wakes up before his time only to sleep again. */
-static DWORD ms_until(uint64_t deadline_ns, uint64_t now_ns)
-{
-    if (deadline_ns == UINT64_MAX)
-        return INFINITE;
-    if (deadline_ns <= now_ns)
-        return 0;
-    const uint64_t ms = (deadline_ns - now_ns - 1) / NS_PER_MS + 1;
-    return ms >= INFINITE ? INFINITE - 1 : (DWORD)ms;
-}
 
 /* ---- opening and closing ---- */
 
@@ -106,10 +79,10 @@ static void close_slot(struct slot *s)
 
 struct pal_mailbox *pal_mailbox_open(const char *name)
 {
-    char path[PATH_BYTES];
+    struct pal_mail_path path;
     struct pal_private ours;
     struct pal_mailbox *box;
-    if (!path_of(name, path) || !(box = calloc(1, sizeof *box)))
+    if (!pal_mail_path(name, &path) || !(box = calloc(1, sizeof *box)))
         return NULL;
     for (unsigned i = 0; i < SLOTS; i++)
         box->slots[i].pipe = INVALID_HANDLE_VALUE;
@@ -117,7 +90,7 @@ struct pal_mailbox *pal_mailbox_open(const char *name)
     bool is_open = box->stir && pal_private_begin(&ours, PAL_PRIVATE_TO_USER_AND_SYSTEM);
     if (is_open) {
         for (unsigned i = 0; is_open && i < SLOTS; i++)
-            is_open = open_slot(&box->slots[i], path, i == 0, &ours.attributes);
+            is_open = open_slot(&box->slots[i], path.text, i == 0, &ours.attributes);
         pal_private_end(&ours);
     }
     if (is_open)
@@ -161,7 +134,7 @@ static void put_out(struct slot *s)
 
 static void take_message(struct pal_mailbox *box, struct slot *s, DWORD bytes)
 {
-    const size_t head = offsetof(struct mail, bytes);
+    const size_t head = offsetof(struct pal_mail, bytes);
     learn_sender(s);
     if (bytes <= head || s->sender == 0) {
         put_out(s);
@@ -315,7 +288,8 @@ static void sleep_until(const struct pal_mailbox *box, uint64_t deadline_ns)
     for (unsigned i = 0; i < SLOTS; i++)
         if (box->slots[i].state == SLOT_CONNECTING || box->slots[i].state == SLOT_READING)
             handles[n++] = box->slots[i].io.hEvent;
-    if (WaitForMultipleObjects(n, handles, FALSE, ms_until(deadline_ns, pal_now_ns())) == WAIT_OBJECT_0)
+    if (WaitForMultipleObjects(n, handles, FALSE, pal_mail_ms_until(deadline_ns, pal_now_ns())) ==
+        WAIT_OBJECT_0)
         SetEvent(box->stir); /* the wait has taken it; the loop looks at it first */
 }
 
@@ -352,80 +326,5 @@ size_t pal_mailbox_receive(struct pal_mailbox *box, void *bytes, size_t room, ui
         const uint64_t silence_ns = end_silence(box, pal_now_ns());
         if (!s && !is_full_anywhere(box))
             sleep_until(box, silence_ns < deadline_ns ? silence_ns : deadline_ns);
-    }
-}
-
-/* ---- sending ---- */
-
-enum written { WRITTEN, WRITE_BROKEN, WRITE_REFUSED };
-
-/* Into an empty instance it fits, so this does not wait, unless the other end is none of ours. */
-static enum written write_until(HANDLE pipe, const struct mail *mail, DWORD n, uint64_t deadline_ns)
-{
-    OVERLAPPED io = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
-    DWORD done = 0;
-    if (!io.hEvent)
-        return WRITE_REFUSED;
-    bool is_good = WriteFile(pipe, mail, n, NULL, &io);
-    DWORD error = is_good ? ERROR_SUCCESS : GetLastError();
-    if (is_good || error == ERROR_IO_PENDING) {
-        if (!is_good && WaitForSingleObject(io.hEvent, ms_until(deadline_ns, pal_now_ns())) != WAIT_OBJECT_0)
-            (void)CancelIoEx(pipe, &io); /* fails when it has just been written */
-        is_good = GetOverlappedResult(pipe, &io, &done, TRUE);
-        error = is_good ? ERROR_SUCCESS : GetLastError();
-    }
-    CloseHandle(io.hEvent);
-    if (is_good)
-        return WRITTEN;
-    return error == ERROR_BROKEN_PIPE || error == ERROR_NO_DATA || error == ERROR_PIPE_NOT_CONNECTED
-               ? WRITE_BROKEN
-               : WRITE_REFUSED;
-}
-
-/* One attempt. false: the box is full, or has just put us out; *result is what that means if there is no time for another. */
-static bool try_to_send(const char *path, struct mail *mail, DWORD n, uint64_t deadline_ns,
-                        enum pal_mail_result *result)
-{
-    /* Anonymous: whoever has the name gets no use of who we are. */
-    HANDLE pipe = CreateFileA(path, GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
-                              FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL);
-    *result = PAL_MAIL_FAILED;
-    if (pipe == INVALID_HANDLE_VALUE) {
-        const DWORD error = GetLastError();
-        if (error == ERROR_FILE_NOT_FOUND)
-            *result = PAL_MAIL_NOBODY;
-        return error != ERROR_PIPE_BUSY;
-    }
-    mail->sent_ns = pal_now_ns();
-    const enum written w = write_until(pipe, mail, n, deadline_ns);
-    CloseHandle(pipe); /* what is written stays */
-    if (w == WRITTEN)
-        *result = PAL_MAIL_SENT;
-    return w != WRITE_BROKEN;
-}
-
-/* In short turns: that all instances go is not said to end the wait. */
-static void wait_for_room(const char *path, uint64_t deadline_ns)
-{
-    const DWORD ms = ms_until(deadline_ns, pal_now_ns());
-    if (ms > 0)                                                    /* 0 would mean the server's default */
-        (void)WaitNamedPipeA(path, ms < RETRY_MS ? ms : RETRY_MS); /* the next attempt shows what it was */
-}
-
-enum pal_mail_result pal_mailbox_send(const char *name, const void *bytes, size_t n, uint32_t timeout_ms)
-{
-    const uint64_t deadline_ns = pal_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
-    char path[PATH_BYTES];
-    struct mail mail = {0};
-    if (!path_of(name, path) || !bytes || n == 0 || n > PAL_MAIL_MAX)
-        return PAL_MAIL_FAILED;
-    memcpy(mail.bytes, bytes, n);
-    for (;;) {
-        const uint64_t now_ns = pal_now_ns();
-        enum pal_mail_result result;
-        if (try_to_send(path, &mail, (DWORD)(offsetof(struct mail, bytes) + n), deadline_ns, &result) ||
-            deadline_ns <= now_ns)
-            return result;
-        wait_for_room(path, deadline_ns);
     }
 }

@@ -1,8 +1,9 @@
 /* pal/mailbox.h - small messages between the processes of one user on one machine.
  * Layer:   platform. For what a process must be told now; what it can look up when it needs it is a record (process.h).
- * Threads: one thread receives from a box and closes it; any thread of any process sends and stirs.
+ * Threads: one thread receives from a box and closes it; any thread of its process stirs, any thread of any process sends.
  * Trust:   the system says which process sent, so a message cannot lie about that. It says nothing of who receives: another user
  *          may have been faster with the name, so no message may carry a secret, and whoever needs an answer waits for one.
+ *          Who may send can keep a box full, and so make others wait: on Linux anybody, on Windows whose messages count.
  * Costs:   some system calls for each message; not for the data path. */
 #ifndef PAL_MAILBOX_H
 #define PAL_MAILBOX_H
