@@ -302,13 +302,23 @@ static void drain_errors(int s)
         m.msg_controllen = sizeof control;
 }
 
-/* ECONNREFUSED: a port that is refused is a reset to datagrams (recvfrom() page); no stream that is connected says so. EPIPE: sending after
- * shutdown() never comes here, so the peer's reset is left (tcp(7)). */
+/* EPIPE: the peer's reset, after which the connection is closed; or shutdown() by another process that has the socket, too (by this one, nothing
+ * is sent any more), and it is half open (tcp(7)). */
+static int pipe_error(int s)
+{
+    struct tcp_info info = {.tcpi_state = TCP_CLOSE};
+    socklen_t bytes = sizeof(info);
+
+    (void)getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &bytes);
+    return info.tcpi_state == TCP_CLOSE ? WSAECONNRESET : WSAESHUTDOWN;
+}
+
+/* ECONNREFUSED: a port that is refused is a reset to datagrams (recvfrom() page); no stream that is connected says so. */
 static int data_error(int s, int error)
 {
     switch (error) {
     case EAGAIN: return WSAEWOULDBLOCK;
-    case EPIPE: return WSAECONNRESET;
+    case EPIPE: return pipe_error(s);
     case ECONNREFUSED: drain_errors(s); return WSAECONNRESET;
     case EHOSTUNREACH:
     case ENETUNREACH: drain_errors(s); break;
