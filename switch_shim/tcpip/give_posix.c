@@ -55,7 +55,7 @@ void tcp_os_given_drop(bool all)
 
     pal_mutex_lock(&lock);
     for (unsigned i = 0; i < given_count;) {
-        if (all || now >= given[i].until_ns)
+        if (all || now >= given[i].until_ns || !pal_process_exists(given[i].target_pid))
             drop_locked(i);
         else
             i++;

@@ -69,6 +69,6 @@ int tcp_os_give(pal_socket s, uint32_t process_id, void *text, size_t *text_byte
 int tcp_os_adopt(const void *text, size_t text_bytes, pal_socket *out, int *af, int *type, int *protocol);
 pal_waitable tcp_os_given_waitable(void);
 void tcp_os_given_serve(void);
-void tcp_os_given_drop(bool all); /* copies that wait for their process: those that waited too long, or all */
+void tcp_os_given_drop(bool all); /* copies that wait too long, or for a process that has ended; or all */
 
 #endif
