@@ -294,7 +294,9 @@ void wsd_chan_open(struct wsd_chan *c, SOCKET handle, SOCKET descriptor, uint32_
     lock_both(c);
     if (!c->sq.stopped && !c->rq.stopped && !c->shut && !c->parked)
         c->sq.open_for = c->rq.open_for = descriptor;
-    c->handle = handle;
+    if (c->handle !=
+        handle) /* a connection that comes back has it, and upcalls for what came before may read it */
+        c->handle = handle;
     c->read_depth = read_depth ? read_depth : 1;
     c->local_nonce = local_nonce;
     c->peer_nonce = peer_nonce;
