@@ -174,13 +174,25 @@ static void wait_for_peer(struct wsd_sock *s)
     set_deadline(s, in_ms(wsd_provider.config.duplicate_expiry_ms));
 }
 
+static void come_back(struct wsd_sock *s, struct vb_conn *conn, uint16_t resume_port, uint8_t read_depth);
+static void refuse_returning(struct wsd_sock *s);
+
+static void old_one_ended(struct wsd_sock *s)
+{
+    struct vb_conn *conn = s->returning;
+    wait_for_peer(s);
+    s->returning = NULL;
+    if (conn)
+        come_back(s, conn, s->returning_port, s->returning_read_depth);
+}
+
 static void on_disconnected(struct wsd_sock *s)
 {
     s->disconnected = true;
     switch (wsd_sock_state(s)) {
     case WSD_ST_CONNECTED:
         if (s->peer_moving)
-            wait_for_peer(s);
+            old_one_ended(s);
         else
             wsd_conn_break(s, WSAECONNRESET);
         break;
@@ -246,6 +258,7 @@ void wsd_conn_break(struct wsd_sock *s, int cause)
     if (!wsd_sock_move(s, WSD_EV_BREAK))
         return;
     wsd_chan_break(c, cause ? cause : known ? known : WSAECONNRESET);
+    refuse_returning(s);
     WSD_LOG_INFO("sock=%u event=broken cause=%u", s->id, pal_load_acquire(&c->cause));
     vb_conn_disconnect(s->conn);
     vb_qp_stop(c->qp);
@@ -260,7 +273,9 @@ void wsd_conn_timeout(struct wsd_sock *s)
     switch (wsd_sock_state(s)) {
     case WSD_ST_CONNECTING: wsd_conn_outcome(s, WSAETIMEDOUT); break; /* TCP/IP gets its turn (Q28) */
     case WSD_ST_CONNECTED:
-        if (s->peer_moving)
+        if (s->returning)
+            old_one_ended(s); /* its end does not come */
+        else if (s->peer_moving)
             wsd_conn_break(s, WSAECONNRESET); /* nobody took the socket over (Q26) */
         break;
     case WSD_ST_CLOSED:
@@ -281,6 +296,7 @@ void wsd_conn_finish(struct wsd_sock *s)
     if (!go)
         return;
     wsd_engine_forget_timer(s);
+    refuse_returning(s);
     if (s->chan) {
         if (s->chan->qp) {
             vb_qp_stop(s->chan->qp);
@@ -329,6 +345,13 @@ static void refuse(struct vb_conn *conn, enum wsd_reject_reason reason)
 {
     wsd_conn_reject(conn, reason);
     vb_conn_destroy(conn);
+}
+
+static void refuse_returning(struct wsd_sock *s)
+{
+    if (s->returning)
+        refuse(s->returning, WSD_REJECT_UNKNOWN);
+    s->returning = NULL;
 }
 
 struct search {
@@ -390,16 +413,10 @@ static void give_conn(struct wsd_sock *s)
 }
 
 /* Splice the new connection under the socket; its pending receives go to the new QP in their order (Q27). */
-static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd_wire *w, uint8_t read_depth)
+static void come_back(struct wsd_sock *s, struct vb_conn *conn, uint16_t resume_port, uint8_t read_depth)
 {
     uint32_t reads = 0;
     struct wsd_chan *c = s->chan;
-    if (!s->peer_moving) {
-        refuse(conn, WSD_REJECT_UNKNOWN);
-        return;
-    }
-    if (!s->disconnected)
-        wait_for_peer(s);
     if (!take_conn(s)) {
         refuse(conn, WSD_REJECT_UNKNOWN);
         return;
@@ -411,7 +428,7 @@ static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd
     vb_conn_set_context(conn, s);
     pal_mutex_lock(&s->lock);
     s->conn = conn;
-    s->peer_resume_port = w->resume_port;
+    s->peer_resume_port = resume_port;
     s->disconnected = false;
     s->peer_moving = false;
     s->deadline_ns = 0;
@@ -443,6 +460,23 @@ static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd
     }
     wsd_shard_kick(c->shard);
     give_conn(s);
+}
+
+/* The old connection ended before, at the other end; its last message may be on its way here all the same, and comes before its end (14.1, 16). */
+static void on_resume(struct wsd_sock *s, struct vb_conn *conn, const struct wsd_wire *w, uint8_t read_depth)
+{
+    if (!s->peer_moving || s->returning) {
+        refuse(conn, WSD_REJECT_UNKNOWN);
+        return;
+    }
+    if (s->disconnected) {
+        come_back(s, conn, w->resume_port, read_depth);
+        return;
+    }
+    s->returning = conn;
+    s->returning_port = w->resume_port;
+    s->returning_read_depth = read_depth;
+    set_deadline(s, in_ms(DRAIN_MS));
 }
 
 /* The mover gave up before anybody took the socket (Q26). */

@@ -92,6 +92,10 @@ struct wsd_sock {
     uint8_t peer_flags;
     uint8_t peer_read_depth; /* offered in its request */
     bool peer_moving;        /* the peer announced a move: keep receives when the connection ends (8.10) */
+    struct vb_conn *
+        returning; /* connection thread: it is back already, and the old connection has not ended yet; NULL: no */
+    uint16_t returning_port;
+    uint8_t returning_read_depth;
     /* connection thread: connecting, moving or tear-down must be over then; 0 = none */
     uint64_t deadline_ns;
     bool has_deadline; /* in the connection thread's timer list */
