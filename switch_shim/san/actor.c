@@ -52,7 +52,9 @@ void san_release(struct san *c)
 static void close_below(struct san *c)
 {
     struct sw_companion *companion = c->companion;
-    const bool is_left = companion != NULL && c->is_moved && san_leave_behind(c);
+    /* of one that moved, and perhaps has not been taken yet, the companion stays a while */
+    const bool is_left = companion != NULL && c->is_moved && c->linger_ms != SW_CLOSE_TAKEN &&
+                         san_leave_behind(c);
 
     c->companion = NULL; /* from here on nobody calls down */
     san_service_link(c, false);

@@ -319,8 +319,8 @@ static void san_close(struct sw_carrier *carrier, uint32_t linger_ms)
     c->is_closing = true;
     c->linger_ms = linger_ms;
     c->wanted = 0;
-    san_drop_peeks(c);
-    san_drop_held(c);
+    san_drop_peeks(c, WSA_OPERATION_ABORTED);
+    san_drop_held(c, WSA_OPERATION_ABORTED);
     if (c->is_moved)
         c->phase = SAN_FAILED; /* the connection lives elsewhere: only the companion goes */
     else if (c->phase == SAN_RUNNING && sw_session_close(c->session, linger_ms) != 0)

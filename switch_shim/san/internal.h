@@ -229,8 +229,8 @@ uint64_t san_hot_tick(void);       /* the service, unlocked: when next */
 
 /* requests.c, locked */
 bool san_retry_peeks(struct san *c);
-void san_drop_peeks(struct san *c);
-void san_drop_held(struct san *c);
+void san_drop_peeks(struct san *c, int error);
+void san_drop_held(struct san *c, int error);
 void san_resend_held(struct san *c);
 int san_submit(struct sw_carrier *carrier, struct sw_request *r);
 int san_now(struct sw_carrier *carrier, struct sw_request *r);

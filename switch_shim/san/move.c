@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pal/thread.h"
+
 #define RECORD_MAGIC 0x4D535744u /* "DWSM" */
 
 struct record {
     uint32_t magic, record_bytes, stored_bytes, receives;
-    uint32_t is_keepalive, is_urgent_inline, has_close_event, close_event_error;
+    uint32_t is_keepalive, is_urgent_inline, has_urgent, has_close_event, close_event_error;
     uint32_t backlog; /* 0: no listener */
+    uint32_t is_over; /* a connection of which only bytes are left, and how it ended */
     WSAPROTOCOL_INFOW info;
     WSD_SOCKADDR_IN local, remote;
     struct sw_session_state state;
@@ -55,7 +58,7 @@ static int duplicate(struct san *c, struct sw_companion *companion, DWORD proces
     return error;
 }
 
-/* The receives that wait here end here: only one process controls the connection (8.10). What such a one has, it has: those bytes are
+/* The receives that wait here leave: only one process controls the connection (8.10). What such a one has, it has: those bytes are
  * consumed, and the next owner does not see them again. */
 static void end_receives(struct san *c)
 {
@@ -66,11 +69,22 @@ static void end_receives(struct san *c)
     for (struct sw_op *op = sw_session_take_receives(c->session); op != NULL; op = op->next) {
         struct sw_request *r = (struct sw_request *)(void *)op;
 
-        op->error = op->bytes != 0 ? 0 : WSA_OPERATION_ABORTED;
+        op->error = op->bytes != 0 ? 0 : SW_E_MOVED;
         *end = r;
         end = &r->next;
     }
     *end = NULL;
+}
+
+static void write_down(struct san *c, struct san_giving *g, struct record *r)
+{
+    describe(c, r);
+    r->has_urgent = c->has_urgent;
+    r->has_close_event = c->has_close_event;
+    r->close_event_error = (uint32_t)c->close_event_error;
+    r->stored_bytes = (uint32_t)sw_session_export(c->session, &r->state, g->text + sizeof(*r));
+    memcpy(g->text, r, sizeof(*r));
+    g->text_bytes = sizeof(*r) + r->stored_bytes;
 }
 
 void san_move(struct san *c)
@@ -86,12 +100,7 @@ void san_move(struct san *c)
     error = duplicate(c, c->companion, g->process_id, &r.info);
     if (error == 0) {
         end_receives(c);
-        describe(c, &r);
-        r.has_close_event = c->has_close_event;
-        r.close_event_error = (uint32_t)c->close_event_error;
-        r.stored_bytes = (uint32_t)sw_session_export(c->session, &r.state, g->text + sizeof(r));
-        memcpy(g->text, &r, sizeof(r));
-        g->text_bytes = sizeof(r) + r.stored_bytes;
+        write_down(c, g, &r);
     } else {
         c->is_moved = false;
         sw_session_broken(c->session, error);
@@ -165,6 +174,32 @@ static int give_whole_listener(struct san *c, struct san_giving *g, void *text, 
     return error;
 }
 
+/* What began here and has no byte begins elsewhere, in its order: so it has to be known up there when this is over (carrier.h). Whoever acts
+ * does not stop for long: nothing new comes. */
+static void wait_until_told(struct san *c)
+{
+    san_act(c);
+    while (c->is_acting || c->finished != NULL) {
+        pal_mutex_unlock(&c->lock);
+        pal_thread_yield();
+        pal_mutex_lock(&c->lock);
+        san_act(c);
+    }
+}
+
+/* The peer has closed, or the connection broke: no companion goes, but what nobody has fetched must not be lost with this process. */
+static int give_rest(struct san *c, struct san_giving *g)
+{
+    struct record r;
+
+    memset(&r, 0, sizeof(r));
+    r.is_over = 1;
+    wait_until_told(c); /* the end is reported here */
+    write_down(c, g, &r);
+    c->is_moved = true;
+    return 0;
+}
+
 static int give_connection(struct san *c, struct san_giving *g, size_t *text_bytes, uint64_t deadline_ns)
 {
     int result;
@@ -174,20 +209,26 @@ static int give_connection(struct san *c, struct san_giving *g, size_t *text_byt
         result = c->session == NULL ? WSAENOTCONN : WSAEALREADY;
     else if (*text_bytes < sizeof(struct record) + c->set.storage_bytes)
         result = WSAEFAULT;
+    else if (c->is_moved)
+        result = WSAENOTCONN;
+    else if (sw_session_is_ending(c->session))
+        result = 0;
     else
         result = sw_session_suspend(c->session);
     if (result == 0) {
         c->giving = g;
         san_act(c);
-        wait_for_move(c, g, deadline_ns);
+        if (!sw_session_is_over(c->session))
+            wait_for_move(c, g, deadline_ns);
         c->giving = NULL;
-        result = g->result;
+        result = sw_session_is_over(c->session) ? give_rest(c, g) : g->result;
         if (result != 0) {
             san_resend_held(c);
         } else {
             *text_bytes = g->text_bytes;
-            san_drop_peeks(c);
-            san_drop_held(c);
+            san_drop_peeks(c, SW_E_MOVED);
+            san_drop_held(c, SW_E_MOVED);
+            wait_until_told(c);
         }
     }
     san_leave(c);
@@ -298,17 +339,23 @@ static void listen_on(struct san *c)
     san_service_wake();
 }
 
-static int revive(struct san *c, const struct record *r, const uint8_t *stored)
+static void restore(struct san *c, const struct record *r)
 {
-    int error;
-
     c->set.receives = r->receives;
     c->set.message_bytes = r->state.message_bytes;
     c->set.storage_bytes = r->state.storage_bytes;
     c->is_keepalive = r->is_keepalive != 0;
     c->is_urgent_inline = r->is_urgent_inline != 0;
+    c->has_urgent = r->has_urgent != 0;
     c->has_close_event = r->has_close_event != 0;
     c->close_event_error = (int)r->close_event_error;
+}
+
+static int revive(struct san *c, const struct record *r, const uint8_t *stored)
+{
+    int error;
+
+    restore(c, r);
     error = sw_get_limits(c->companion, &c->limits);
     if (error == 0)
         error = san_prepare(c, r->state.is_connector != 0);
@@ -319,9 +366,38 @@ static int revive(struct san *c, const struct record *r, const uint8_t *stored)
     return sw_session_import(c->session, &r->state, stored, r->stored_bytes);
 }
 
+static int revive_rest(struct san *c, const struct record *r, const uint8_t *stored)
+{
+    int error;
+
+    restore(c, r);
+    c->local = r->local;
+    c->remote = r->remote;
+    error = san_prepare(c, r->state.is_connector != 0);
+    return error != 0 ? error : sw_session_import(c->session, &r->state, stored, r->stored_bytes);
+}
+
+/* The companion, by the provider's half of the record, and what runs over it. */
+static int take_up(struct san *c, const struct record *r, const uint8_t *stored, WSAEVENT event)
+{
+    int error = sw_adopt(c->provider, (WSAPROTOCOL_INFOW *)(uintptr_t)&r->info, &c->notify, NULL,
+                         &c->companion);
+
+    if (error != 0)
+        return error;
+    c->descriptor = c->companion->descriptor;
+    c->local = c->companion->local = r->local;
+    c->remote = c->companion->remote = r->remote;
+    error = r->backlog != 0 ? revive_listener(c, r, event) : revive(c, r, stored);
+    if (error != 0)
+        (void)sw_close(c->companion);
+    return error;
+}
+
 int sw_san_adopt(struct sw_provider *p, const struct sw_san_settings *settings, const void *text,
                  size_t text_bytes, const struct sw_carrier_up *up, void *owner, struct sw_carrier **out)
 {
+    const uint8_t *stored = (const uint8_t *)text + sizeof(struct record);
     struct record r;
     struct san *c;
     WSAEVENT event;
@@ -337,17 +413,10 @@ int sw_san_adopt(struct sw_provider *p, const struct sw_san_settings *settings, 
     if (c == NULL)
         return WSA_NOT_ENOUGH_MEMORY;
     error = san_service_start(&event);
-    if (error == 0)
-        error = sw_adopt(p, &r.info, &c->notify, NULL, &c->companion);
-    if (error == 0) {
-        c->descriptor = c->companion->descriptor;
-        c->local = c->companion->local = r.local;
-        c->remote = c->companion->remote = r.remote;
-        error = r.backlog != 0 ? revive_listener(c, &r, event)
-                               : revive(c, &r, (const uint8_t *)text + sizeof(r));
-        if (error != 0)
-            (void)sw_close(c->companion);
-    }
+    if (error == 0 && r.is_over != 0)
+        error = revive_rest(c, &r, stored);
+    else if (error == 0)
+        error = take_up(c, &r, stored, event);
     if (error != 0) {
         c->companion = NULL;
         san_free(c);

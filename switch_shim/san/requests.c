@@ -67,13 +67,13 @@ bool san_retry_peeks(struct san *c)
     return true;
 }
 
-void san_drop_peeks(struct san *c)
+void san_drop_peeks(struct san *c, int error)
 {
     while (c->peeks != NULL) {
         struct sw_request *r = c->peeks;
 
         c->peeks = r->next;
-        finish_later(c, r, WSA_OPERATION_ABORTED);
+        finish_later(c, r, error);
     }
 }
 
@@ -103,13 +103,13 @@ void san_resend_held(struct san *c)
     }
 }
 
-void san_drop_held(struct san *c)
+void san_drop_held(struct san *c, int error)
 {
     while (c->held != NULL) {
         struct sw_request *r = c->held;
 
         c->held = r->next;
-        finish_later(c, r, WSA_OPERATION_ABORTED);
+        finish_later(c, r, error);
     }
 }
 
@@ -201,7 +201,7 @@ int san_submit(struct sw_carrier *carrier, struct sw_request *r)
     prepare(r);
     san_enter(c);
     r->state = SAN_SUBMITTING;
-    result = c->session == NULL || c->is_moved ? WSAENOTCONN : hand_over(c, r);
+    result = c->session == NULL ? WSAENOTCONN : c->is_moved ? SW_E_MOVED : hand_over(c, r);
     if (result == 0) {
         san_act(c);
         if (r->state == SAN_SUBMITTING && !c->is_telling && sw_session_take_done(c->session, &r->op))
@@ -360,7 +360,7 @@ int san_now(struct sw_carrier *carrier, struct sw_request *r)
     prepare(r);
     san_enter(c);
     if (c->session == NULL || c->is_moved) {
-        result = WSAENOTCONN;
+        result = c->session == NULL ? WSAENOTCONN : SW_E_MOVED;
     } else if (is_vain_look(c, r)) {
         pal_mutex_unlock(&c->lock);
         return WSAEWOULDBLOCK;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 enum state_flags {
     HAS_SHUT_SENT = 1,
@@ -35,6 +35,16 @@ int sw_session_suspend(struct sw_session *s)
     case SW_ST_ANSWERING: return WSAENOTCONN;
     default: return WSAEINVAL;
     }
+}
+
+bool sw_session_is_over(const struct sw_session *s)
+{
+    return s->state == SW_ST_DEAD;
+}
+
+bool sw_session_is_ending(const struct sw_session *s)
+{
+    return s->state == SW_ST_ENDING || s->state == SW_ST_DEAD;
 }
 
 bool sw_session_suspend_off(struct sw_session *s)
@@ -124,7 +134,7 @@ size_t sw_session_export(struct sw_session *s, struct sw_session_state *out, uin
 
     sw_stir(s);
     memset(out, 0, sizeof(*out));
-    if (s->state != SW_ST_MOVED)
+    if (s->state != SW_ST_MOVED && s->state != SW_ST_DEAD)
         return 0;
     out->size = sizeof(*out);
     out->version = STATE_VERSION;
@@ -150,6 +160,9 @@ size_t sw_session_export(struct sw_session *s, struct sw_session_state *out, uin
     out->rx_urgent = s->rx.mark;
     out->urgent_byte = s->rx.urgent_byte;
     out->flags = flags_of(s);
+    out->is_over = s->state == SW_ST_DEAD;
+    out->is_graceful = s->is_graceful;
+    out->cause = s->cause;
     memcpy(storage, s->cfg.storage + at, first);
     memcpy(storage + first, s->cfg.storage, bytes - first);
     return bytes;
@@ -222,6 +235,13 @@ int sw_session_import(struct sw_session *s, const struct sw_session_state *state
         return WSAEINVAL;
     restore_peer(s, state);
     restore_streams(s, state, storage, storage_bytes);
+    if (state->is_over != 0) { /* what is left of it: bytes, and how it ended */
+        sw_move_state(s, SW_EV_END);
+        s->cause = state->cause;
+        s->is_graceful = state->is_graceful != 0;
+        sw_raise_read(s);
+        return 0;
+    }
     s->rx.to_post = s->cfg.receives == 64 ? UINT64_MAX : (UINT64_C(1) << s->cfg.receives) - 1;
     sw_move_state(s, SW_EV_IMPORT);
     s->due.resume = true;

@@ -219,7 +219,7 @@ int sw_session_close(struct sw_session *s, uint32_t linger_ms);
 
 /* --- moving to another process (contract 8.10) --- */
 
-/* 0, then SW_DO_MOVE when everything is ready. WSAENOTCONN, WSAEINVAL: not open, or ending. */
+/* 0, then SW_DO_MOVE when everything is ready. WSAENOTCONN, WSAEINVAL: not open, or ending (sw_session_is_ending()). */
 int sw_session_suspend(struct sw_session *s);
 /* True: called off. False: too late, SUSPEND is sent. */
 bool sw_session_suspend_off(struct sw_session *s);
@@ -237,8 +237,13 @@ struct sw_session_state {
     uint64_t rx_position, rx_consumed, rx_told, rx_urgent;
     uint32_t flags;
     uint32_t urgent_byte;
+    uint32_t is_over, is_graceful;
+    int32_t cause;
 };
-/* After SW_DO_MOVE. Copies what the application has not fetched into `storage` (storage_bytes of room); returns how
+/* The connection ends, or has ended: the peer closed, or it is broken. _over: there is nothing below any more, and what is left can be exported. */
+bool sw_session_is_ending(const struct sw_session *s);
+bool sw_session_is_over(const struct sw_session *s);
+/* After SW_DO_MOVE, or when it is over. Copies what the application has not fetched into `storage` (storage_bytes of room); returns how
  * much. The session can then only be destroyed. */
 size_t sw_session_export(struct sw_session *s, struct sw_session_state *out, uint8_t *storage);
 /* In place of sw_session_start(), on a fresh session with the same message and storage sizes; WSPSocket has

@@ -7,6 +7,7 @@
 #include "spi/accept.h"
 #include "spi/accept_ex_room.h"
 #include "spi/extensions.h"
+#include "spi/share.h"
 #include "spi/spi_os.h"
 
 struct accept_ex {
@@ -219,14 +220,20 @@ static void serve(struct sw_sock *listener)
 
 void sw_accept_event(struct sw_sock *listener)
 {
-    bool has_requests;
+    bool has_requests, is_elsewhere;
 
     pal_mutex_lock(&listener->lock);
     listener->accept_events++;
     has_requests = listener->accept_first != NULL || listener->is_pumping;
+    is_elsewhere = listener->is_moved;
     pal_cond_broadcast(&listener->changed);
     sw_events_wake_locked(listener, FD_ACCEPT);
     pal_mutex_unlock(&listener->lock);
+    if (is_elsewhere) { /* who came while the SAN half went */
+        sw_sock_hold(listener);
+        if (!sw_job_start(sw_share_arrival, listener))
+            sw_sock_release(listener);
+    }
     if (!has_requests) {
         sw_events_happened(listener, FD_ACCEPT, 0);
         return;

@@ -7,7 +7,7 @@
  *         and looked at behind every submit().
  * Source: pages of CancelIo and CancelIoEx. */
 #include "pal/compiler.h"
-#include "spi/spi.h"
+#include "spi/share.h"
 
 #define NOT_FOUND 1168 /* ERROR_NOT_FOUND, winerror.h */
 
@@ -30,8 +30,14 @@ int sw_io_submit_step(struct sw_io *io, struct sw_carrier *c)
     sw_io_pin(io); /* it may be over before submit() returns */
     io->r.op.error = 0;
     pal_store_release(&io->carrier, c);
-    code = c->ops->submit(c, &io->r);
-    if (code == WSA_IO_PENDING && atomic_load(&io->is_cancelled))
+    code = c == NULL ? SW_E_MOVED : c->ops->submit(c, &io->r);
+    while (code == SW_E_MOVED && (code = sw_share_strand(io, &c)) == SW_E_MOVED) {
+        pal_store_release(&io->carrier, c);
+        code = c->ops->submit(c, &io->r);
+    }
+    /* one that waits for control is its taker's, who looks, too (share.c) */
+    if (code == WSA_IO_PENDING && atomic_load(&io->is_cancelled) && c != NULL &&
+        pal_load_acquire(&io->carrier) == c)
         (void)c->ops->cancel(c, &io->r);
     sw_io_unpin(io);
     return code;
@@ -46,6 +52,8 @@ void sw_io_cancel_request(struct sw_io *io)
     c = pal_load_acquire(&io->carrier);
     if (c != NULL && c == pal_load_acquire(&io->sock->data))
         (void)c->ops->cancel(c, &io->r);
+    else
+        (void)sw_share_cancel(io);
 }
 
 /* The next record from `io` on that is meant, pinned; NULL: there is none. */

@@ -80,6 +80,10 @@ struct sw_ready {
     int connect_error, close_error;
 };
 
+/* What only the upper face sees, never an application: control of the connection went to another process before anything of the
+ * request was done (contract 8.10). It may be made again when control is back. */
+#define SW_E_MOVED 0x7D01
+
 /* --- the questions --- */
 
 struct sw_carrier_ops {
@@ -133,10 +137,14 @@ struct sw_carrier_ops {
     /* Ends everything: requests complete with WSA_OPERATION_ABORTED (sends that were accepted still travel unless it is
      * abortive; one that a thread waits for is called off), then closed(). linger_ms 0: abortive; SW_SESSION_LINGER_FOREVER: gracefully, in the background. */
     void (*close)(struct sw_carrier *c, uint32_t linger_ms);
+#define SW_CLOSE_ALL                                                                                         \
+    0xFFFFFFFDu /* for linger_ms: WSPCleanup: abortive, unless another process has the socket, too */
+#define SW_CLOSE_TAKEN                                                                                       \
+    0xFFFFFFFEu /* for linger_ms: give() succeeded, and the other process has the connection by now */
 
     /* -- moving to another process (contract 8.10); NULL: cannot -- */
     /* Blocks until everything is ready to go or the deadline has passed. text: what the other process needs, opaque. After
-     * success only close() is allowed here. */
+     * success only close() is allowed here, and all requests have been reported, those with SW_E_MOVED included. */
     int (*give)(struct sw_carrier *c, DWORD process_id, void *text, size_t *text_bytes, uint64_t deadline_ns);
 };
 

@@ -1,7 +1,7 @@
 /* data.c - WSPSend, WSPRecv, WSPSendTo, WSPRecvFrom: check, look up, act (contract 10.1).
  * Three ways through a carrier: now() for sockets that do not block, submit() with wait() for those that do, submit() with a record of
  * its own for overlapped operations. */
-#include "spi/spi.h"
+#include "spi/share.h"
 
 #include <string.h>
 
@@ -64,13 +64,58 @@ static int check(const struct transfer *t, uint32_t mode)
     return 0;
 }
 
-/* No carrier for data: why; or a datagram socket that is bound now, because it sends. */
-static int not_connected(struct sw_sock *s, const struct transfer *t, struct sw_carrier **c)
+static bool is_overlapped(const struct transfer *t, uint32_t mode)
+{
+    return t->ov != NULL && (mode & SW_MODE_OVERLAPPED) != 0;
+}
+
+/* A call that may begin several times, because control of a shared connection leaves it: SO_RCVTIMEO and SO_SNDTIMEO are for all of it. */
+struct attempts {
+    bool is_gone;
+    uint64_t until_ns; /* 0: not waited yet */
+};
+
+/* What is left of it; 0: there is no limit. */
+static uint32_t patience_ms(struct sw_sock *s, enum sw_request_kind kind, struct attempts *a)
+{
+    const uint32_t ms = pal_load_relaxed(kind == SW_REQUEST_SEND ? &s->send_ms : &s->receive_ms);
+    uint64_t now_ns;
+
+    if (ms == 0 || pal_load_acquire(&s->share) == NULL)
+        return ms;
+    now_ns = pal_now_ns();
+    if (a->until_ns == 0)
+        a->until_ns = now_ns + ms * UINT64_C(1000000);
+    return a->until_ns > now_ns ? (uint32_t)((a->until_ns - now_ns + 999999u) / 1000000u) : 1u;
+}
+
+/* The connection is with another process (8.10): who blocks waits for it, an overlapped operation does (*c stays NULL), a call that does not
+ * block finds it there another time. */
+static int away(struct sw_sock *s, const struct transfer *t, uint32_t mode, struct attempts *a,
+                struct sw_carrier **c)
+{
+    int code = sw_share_lost(s);
+
+    if (code != 0 || is_overlapped(t, mode))
+        return code;
+    if ((mode & SW_MODE_NONBLOCKING) != 0 && t->ov == NULL) {
+        sw_share_want(s, true);
+        return WSAEWOULDBLOCK;
+    }
+    *c = sw_share_carrier(s, patience_ms(s, t->kind, a), &code);
+    return code;
+}
+
+/* No carrier for data: why; or a connection that is elsewhere; or a datagram socket that is bound now, because it sends. */
+static int not_connected(struct sw_sock *s, const struct transfer *t, uint32_t mode, struct attempts *a,
+                         struct sw_carrier **c)
 {
     int code;
 
-    if ((pal_load_relaxed(&s->mode) & SW_MODE_STREAM) != 0)
-        return WSAENOTCONN;
+    if ((mode & SW_MODE_STREAM) != 0 && sw_share_look(s, c))
+        return away(s, t, mode, a, c);
+    if ((mode & SW_MODE_STREAM) != 0)
+        return *c != NULL ? 0 : WSAENOTCONN; /* it has just come */
     if (t->kind == SW_REQUEST_RECEIVE)
         return WSAEINVAL; /* not bound */
     if (t->address == NULL)
@@ -97,6 +142,18 @@ static void keep_address(struct sw_io *io, const struct transfer *t)
     io->r.address_bytes = &io->to_bytes;
 }
 
+/* To the carrier, or to those that wait for one. */
+static int submit(struct sw_io *io, struct sw_carrier *c)
+{
+    int code = c == NULL ? SW_E_MOVED : c->ops->submit(c, &io->r);
+
+    while (code == SW_E_MOVED && (code = sw_share_strand(io, &c)) == SW_E_MOVED) {
+        pal_store_release(&io->carrier, c);
+        code = c->ops->submit(c, &io->r);
+    }
+    return code;
+}
+
 static int overlapped(struct sw_sock *s, struct sw_carrier *c, const struct transfer *t)
 {
     struct sw_io *io = sw_io_get(s, t->handle, t->ov, t->routine, t->thread);
@@ -111,7 +168,7 @@ static int overlapped(struct sw_sock *s, struct sw_carrier *c, const struct tran
         pal_store_relaxed(&io->carrier, c);
         keep_address(io, t);
         sw_io_start(io);
-        code = c->ops->submit(c, &io->r);
+        code = submit(io, c);
         if (code == WSA_IO_PENDING)
             return WSA_IO_PENDING;
         if (code == 0)
@@ -134,20 +191,19 @@ static int overlapped(struct sw_sock *s, struct sw_carrier *c, const struct tran
     return 0;
 }
 
-static int blocking(struct sw_sock *s, struct sw_carrier *c, struct sw_request *r, bool *is_gone)
+static int blocking(struct sw_sock *s, struct sw_carrier *c, struct sw_request *r, struct attempts *a)
 {
-    uint32_t timeout_ms = pal_load_relaxed(r->kind == SW_REQUEST_SEND ? &s->send_ms : &s->receive_ms);
     int code;
 
     r->is_waited = true;
     code = c->ops->submit(c, r);
     if (code == WSA_IO_PENDING)
-        return sw_block_on_request(s, c, r, timeout_ms, is_gone);
+        return sw_block_on_request(s, c, r, patience_ms(s, r->kind, a), &a->is_gone);
     return code == 0 ? r->op.error : code;
 }
 
 static int at_once(struct sw_sock *s, struct sw_carrier *c, const struct transfer *t, uint32_t mode,
-                   bool *is_gone)
+                   struct attempts *a)
 {
     struct sw_request r;
     int code;
@@ -159,7 +215,11 @@ static int at_once(struct sw_sock *s, struct sw_carrier *c, const struct transfe
         if (code == 0)
             code = r.op.error;
     } else {
-        code = blocking(s, c, &r, is_gone);
+        code = blocking(s, c, &r, a);
+    }
+    if (code == SW_E_MOVED && (mode & SW_MODE_NONBLOCKING) != 0 && t->ov == NULL) {
+        sw_share_want(s, true);
+        return WSAEWOULDBLOCK;
     }
     if (code != 0 && code != WSAEMSGSIZE)
         return code;
@@ -168,34 +228,50 @@ static int at_once(struct sw_sock *s, struct sw_carrier *c, const struct transfe
     if (t->flags_out != NULL)
         *t->flags_out = r.result_flags;
     if (t->ov != NULL &&
-        !*is_gone) /* a socket without WSA_FLAG_OVERLAPPED: over before the call returns (B119) */
+        !a->is_gone) /* a socket without WSA_FLAG_OVERLAPPED: over before the call returns (B119) */
         sw_io_complete_now(s, t->handle, t->ov, t->routine, t->thread, code, (DWORD)r.op.bytes,
                            r.result_flags);
+    return code;
+}
+
+static int transfer(struct sw_sock *s, const struct transfer *t, struct attempts *a)
+{
+    const uint32_t mode = pal_load_relaxed(&s->mode);
+    struct sw_carrier *c = pal_load_acquire(&s->data);
+    int code = check(t, mode);
+
+    if (code == 0 && c == NULL)
+        code = not_connected(s, t, mode, a, &c);
+    if (code != 0)
+        return code;
+    if ((pal_load_relaxed(&s->mode) & (t->kind == SW_REQUEST_SEND ? SW_MODE_SHUT_SEND : SW_MODE_SHUT_RECV)) !=
+        0)
+        return WSAESHUTDOWN;
+    if (is_overlapped(t, mode))
+        return overlapped(s, c, t);
+    code = at_once(s, c, t, mode, a);
+    if (code == SW_E_MOVED && a->is_gone)
+        return WSAEINTR;
+    if (code == SW_E_MOVED) {
+        int wait_code = sw_share_wait(s, patience_ms(s, t->kind, a)); /* until it has gone, and come back */
+
+        return wait_code != 0 ? wait_code : SW_E_MOVED;
+    }
     return code;
 }
 
 static int run(const struct transfer *t, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(t->handle, error);
-    bool is_gone = false;
-    struct sw_carrier *c;
-    uint32_t mode;
+    struct attempts a = {false, 0};
     int code;
 
     if (s == NULL)
         return SOCKET_ERROR;
-    mode = pal_load_relaxed(&s->mode);
-    code = check(t, mode);
-    c = pal_load_acquire(&s->data);
-    if (code == 0 && c == NULL)
-        code = not_connected(s, t, &c);
-    if (code == 0 && (mode & (t->kind == SW_REQUEST_SEND ? SW_MODE_SHUT_SEND : SW_MODE_SHUT_RECV)) != 0)
-        code = WSAESHUTDOWN;
-    else if (code == 0 && t->ov != NULL && (mode & SW_MODE_OVERLAPPED) != 0)
-        code = overlapped(s, c, t);
-    else if (code == 0)
-        code = at_once(s, c, t, mode, &is_gone);
-    if (!is_gone) {
+    do
+        code = transfer(s, t, &a);
+    while (code == SW_E_MOVED);
+    if (!a.is_gone) {
         if (t->kind == SW_REQUEST_RECEIVE)
             sw_events_enable(s, FD_READ | FD_OOB);
         else if (code == WSAEWOULDBLOCK)

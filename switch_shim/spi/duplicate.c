@@ -1,132 +1,146 @@
 /* duplicate.c - sockets for another process (contract 10.1, 8; 8.10); for this one: offer.c.
- * How: only 32 bits travel, dwProviderReserved: the number of a record (records.c) that names the target process and is taken once. Its head is
- *      the socket's own state, its text what the carrier's give() wrote.
+ * How: only 32 bits travel, dwProviderReserved: the number of a record (records.c) that names the target process and is taken once. In it the
+ *      socket is written down (description.h).
  *   tcp  truly shared: both processes use the one socket of the system, and it ends with the last close (a listener's SAN half:
  *        duplicate_listener.c)
- *   san  moves: the session is suspended and resumes in the other process. Control does not move by itself when this process uses its
- *        handle again: such calls fail with WSAENOTCONN, and closing it disturbs nobody (8.10, 8.12 MOVED). It comes back by being
- *        duplicated back, and then every handle that this process still has works again (4.3: "re-activated"). */
+ *   san  nothing moves here: the other process gets a handle, and control when it uses it (share.h) */
 #include "spi/duplicate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "pal/memory.h"
 #include "pal/process.h"
-#include "spi/duplicate_listener.h"
+#include "pal/time.h"
+#include "spi/description.h"
 #include "spi/offer.h"
-#include "spi/records.h"
-#include "tcpip/tcpip.h"
 
-#define GIVE_MS      10000u     /* patience with a carrier that still moves data: our choice */
-#define TEXT_ROOM    (1u << 20) /* a session carries what the application has not fetched */
-#define MAGIC        0x57534432u
-#define MOVING_MODES ((uint32_t)(SW_MODE_NONBLOCKING | SW_MODE_SHUT_SEND | SW_MODE_SHUT_RECV))
+#define GIVE_MS 10000u /* patience with a carrier that still moves data: our choice */
 
-struct head {
-    uint32_t magic, target, text_bytes;
-    uint32_t carrier_bytes; /* of the text; the rest is the SAN half of a listener */
-    int32_t af, type, protocol, state;
-    uint32_t mode, is_san, is_bound, is_peer_set, remembered_count, send_ms, receive_ms;
-    int32_t to_bytes;
-    uint64_t identity;
-    WSD_SOCKADDR_STORAGE to;
-    WSD_LINGER linger;
-    WSAPROTOCOL_INFOW info;
-    struct sw_remembered remembered[SW_REMEMBERED_MAX];
-};
-
-static void fill_head(struct sw_sock *s, struct head *h)
-{
-    pal_mutex_lock(&s->lock);
-    h->af = s->af;
-    h->type = s->type;
-    h->protocol = s->protocol;
-    h->state = (int32_t)s->state;
-    h->is_bound = s->is_bound;
-    h->is_peer_set = s->is_peer_set;
-    h->to_bytes = s->to_bytes;
-    h->identity = s->identity;
-    h->to = s->to;
-    h->linger = s->linger;
-    h->info = s->info;
-    h->remembered_count = s->remembered_count;
-    memcpy(h->remembered, s->remembered, sizeof(h->remembered));
-    pal_mutex_unlock(&s->lock);
-    h->mode = pal_load_relaxed(&s->mode);
-    h->send_ms = pal_load_relaxed(&s->send_ms);
-    h->receive_ms = pal_load_relaxed(&s->receive_ms);
-}
+/* --- here --- */
 
 /* The carrier that has the socket's life: the one with the data, else TCP/IP's. */
-static struct sw_carrier *to_give(struct sw_sock *s, bool *is_san)
+static struct sw_carrier *to_give(struct sw_sock *s)
 {
     struct sw_carrier *c = pal_load_acquire(&s->data);
 
     pal_mutex_lock(&s->lock);
     if (c == NULL && s->tcp != NULL && s->state != SW_CONNECTED)
         c = s->tcp->carrier;
-    *is_san = s->san != NULL && s->san->carrier == c;
     pal_mutex_unlock(&s->lock);
     return c;
 }
 
-/* So that it is known when it comes back. Without randomness it is not: then it comes back as a socket of its own. */
-static void name_it(struct sw_sock *s)
+static void fill(struct sw_sock *s, DWORD process, struct sw_description *d)
 {
-    uint64_t fresh = 0;
-
-    if (!pal_random(&fresh, sizeof(fresh)))
-        return;
     pal_mutex_lock(&s->lock);
-    if (s->identity == 0)
-        s->identity = fresh;
+    sw_description_fill_locked(s, process, d);
     pal_mutex_unlock(&s->lock);
 }
 
-static int give(struct sw_sock *s, DWORD process, struct head *h, char *text, uint32_t *id)
+static bool is_on_san(struct sw_sock *s, struct sw_carrier *c)
 {
-    size_t bytes = TEXT_ROOM;
-    bool is_san;
-    struct sw_carrier *c = to_give(s, &is_san);
-    struct sw_record r;
+    bool yes;
+
+    pal_mutex_lock(&s->lock);
+    yes = s->state == SW_CONNECTED && s->san != NULL && s->san->carrier == c;
+    pal_mutex_unlock(&s->lock);
+    return yes;
+}
+
+/* A listener's SAN half stays, until somebody accepts there (share_listener.c). */
+static int share_listener(struct sw_sock *s)
+{
+    WSD_SOCKADDR_STORAGE local;
+    struct sw_holder self;
+    bool is_wanted, is_first;
     int code;
 
-    if (c == NULL)
-        return WSAENOTCONN; /* it is with another process already */
-    if (c->ops->give == NULL)
-        return WSAEOPNOTSUPP;
-    code = c->ops->give(c, process, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
-    if (code != 0)
-        return code;
-    name_it(s);
-    h->magic = MAGIC;
-    h->target = process;
-    h->is_san = is_san;
-    fill_head(s, h);
-    h->carrier_bytes = (uint32_t)bytes;
-    if (h->state == SW_LISTENING)
-        bytes += sw_listener_give(s, process, text + bytes, TEXT_ROOM - bytes);
-    h->text_bytes = (uint32_t)bytes;
-    r = (struct sw_record){h, text, sizeof(*h), h->text_bytes};
-    code = sw_records_put(&r, id) ? 0 : WSAENOBUFS;
-    if (is_san) { /* moved: only closing is left here */
-        pal_mutex_lock(&s->lock);
-        s->is_moved = true;
-        sw_sock_set_data(s, NULL);
-        pal_mutex_unlock(&s->lock);
+    pal_mutex_lock(&s->lock);
+    is_wanted = s->state == SW_LISTENING && s->af == WS_AF_INET;
+    is_first = pal_load_acquire(&s->share) == NULL;
+    pal_mutex_unlock(&s->lock);
+    if (!is_wanted || sw_providers_mode() == SW_SWITCH_OFF)
+        return 0;
+    memset(&local, 0, sizeof(local));
+    code = sw_share_make(s, 0, &local, (int)sizeof(local));
+    if (code == 0 && is_first) {
+        sw_share_self(pal_load_acquire(&s->share), &self);
+        sw_place_put(pal_load_acquire(&s->share)->identity, &self, 0);
     }
     return code;
 }
 
+/* TCP/IP's: the socket of the system, from now on both processes'. */
+static int give_system_socket(struct sw_sock *s, struct sw_carrier *c, DWORD process,
+                              struct sw_description *d, char *text, uint32_t *id)
+{
+    size_t bytes = SW_TEXT_ROOM;
+    int code = c->ops->give == NULL
+                   ? WSAEOPNOTSUPP
+                   : c->ops->give(c, process, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
+
+    if (code != 0)
+        return code;
+    code = share_listener(s);
+    if (code != 0)
+        return code;
+    fill(s, process, d);
+    d->carrier_bytes = d->text_bytes = (uint32_t)bytes;
+    return sw_description_put(d, text, false, id);
+}
+
+/* A SAN's: who shares it is written where control is, so that comes here first when it is elsewhere. */
+static int share(struct sw_sock *s, struct sw_carrier *c, DWORD process, struct sw_description *d, char *text,
+                 uint32_t *id)
+{
+    const bool is_first = pal_load_acquire(&s->share) == NULL;
+    struct sw_holder self;
+    WSD_SOCKADDR_STORAGE local;
+    int local_bytes = sizeof(local);
+    int code;
+
+    memset(&local, 0, sizeof(local));
+    code = c->ops->local(c, &local, &local_bytes);
+    if (code == 0)
+        code = sw_share_make(s, 0, &local, local_bytes);
+    if (code == 0 && is_first) { /* later control may be leaving right now, and who takes it writes there */
+        sw_share_self(pal_load_acquire(&s->share), &self);
+        sw_place_put(pal_load_acquire(&s->share)->identity, &self, 0);
+    }
+    if (code == 0)
+        code = sw_share_offer(s, process);
+    if (code != 0)
+        return code;
+    fill(s, process, d);
+    d->is_san = true;
+    return sw_description_put(d, text, false, id);
+}
+
+static int give(struct sw_sock *s, DWORD process, struct sw_description *d, char *text, uint32_t *id)
+{
+    struct sw_carrier *c = NULL;
+    int code = 0;
+
+    if (sw_share_look(s, &c))
+        c = sw_share_carrier(s, 0, &code);
+    else if (c == NULL && (c = to_give(s)) == NULL)
+        code = WSAENOTCONN;
+    if (c == NULL)
+        return code;
+    return is_on_san(s, c) ? share(s, c, process, d, text, id)
+                           : give_system_socket(s, c, process, d, text, id);
+}
+
 static int give_away(struct sw_sock *s, DWORD process, uint32_t *id)
 {
-    struct head *h = calloc(1, sizeof(*h));
-    char *text = malloc(TEXT_ROOM);
-    int code = h == NULL || text == NULL ? WSAENOBUFS : give(s, process, h, text, id);
+    struct sw_description *d = calloc(1, sizeof(*d));
+    char *text = malloc(SW_TEXT_ROOM);
+    int code = d == NULL || text == NULL ? WSAENOBUFS : SW_E_MOVED;
 
+    while (code == SW_E_MOVED)
+        code = give(s, process, d, text, id);
     free(text);
-    free(h);
+    free(d);
     return code;
 }
 
@@ -176,126 +190,87 @@ int WSPAPI sw_spi_duplicate_socket(SOCKET handle, DWORD process, LPWSAPROTOCOL_I
 
 /* --- the other process --- */
 
-static int fetch(uint32_t id, struct head *h, char **text)
+/* Without the SAN half; where that is learns of the handle, or does not: then the process there is about to close its own. */
+static int join_listener(struct sw_sock *s, const struct sw_description *d, uint32_t id)
 {
-    struct sw_record r = {.head = h, .head_bytes = sizeof(*h)};
+    int code;
 
-    if (!sw_records_peek(id, &r) || h->magic != MAGIC || h->target != pal_process_id() ||
-        h->text_bytes > TEXT_ROOM || h->carrier_bytes > h->text_bytes)
-        return WSAEINVAL; /* not ours, or used already */
-    if (!sw_records_take_head(id, &r))
-        return WSAEINVAL;
-    r.text_bytes = h->text_bytes;
-    r.text = *text = malloc(r.text_bytes + 1u);
-    if (r.text == NULL || !sw_records_take_text(id, &r)) {
-        free(r.text);
-        return WSAENOBUFS;
-    }
+    if (sw_providers_mode() == SW_SWITCH_OFF)
+        return 0;
+    code = sw_share_make(s, d->identity, &d->local, d->local_bytes);
+    if (code != 0)
+        return code;
+    pal_mutex_lock(&s->lock);
+    pal_load_acquire(&s->share)->next = d->from;
+    pal_load_acquire(&s->share)->generation = d->generation;
+    s->backlog = d->backlog;
+    s->is_moved = true;
+    pal_mutex_unlock(&s->lock);
+    (void)sw_share_join(s, id);
     return 0;
 }
 
-/* The carrier, in a leg that is not yet the socket's. */
-static int adopt_carrier(struct sw_sock *s, const struct head *h, const char *text, struct sw_leg **out)
-{
-    struct sw_leg *leg = sw_leg_new(s, h->is_san != 0);
-    struct sw_provider *p = NULL;
-    int code;
-
-    if (leg == NULL)
-        return WSAENOBUFS;
-    if (h->is_san != 0)
-        p = sw_providers_for((const WSD_SOCKADDR_IN *)&h->to, NULL,
-                             NULL); /* as a new connection there would go */
-    if (h->is_san == 0)
-        code = sw_tcp_adopt(text, h->carrier_bytes, &sw_leg_up, leg, &leg->carrier);
-    else
-        code = p == NULL ? WSAENETDOWN
-                         : sw_san_adopt(p, sw_providers_settings(), text, h->carrier_bytes, &sw_leg_up, leg,
-                                        &leg->carrier);
-    if (code != 0)
-        sw_leg_free_unused(leg);
-    *out = leg;
-    return code;
-}
-
-static void restore_locked(struct sw_sock *s, const struct head *h)
-{
-    s->is_bound = h->is_bound != 0;
-    s->is_peer_set = h->is_peer_set != 0;
-    s->identity = h->identity;
-    s->to = h->to;
-    s->to_bytes = h->to_bytes;
-    s->linger = h->linger;
-    s->remembered_count = h->remembered_count <= SW_REMEMBERED_MAX ? h->remembered_count : 0;
-    memcpy(s->remembered, h->remembered, sizeof(s->remembered));
-    pal_store_relaxed(&s->send_ms, h->send_ms);
-    pal_store_relaxed(&s->receive_ms, h->receive_ms);
-}
-
-static int adopt(struct sw_sock *s, const struct head *h, const char *text)
+static int adopt(struct sw_sock *s, const struct sw_description *d, const char *text, uint32_t id)
 {
     struct sw_leg *leg;
-    bool is_right = true;
-    int code = adopt_carrier(s, h, text, &leg);
+    bool is_right;
+    int code = sw_description_carrier(s, d, text, &leg);
 
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
-    if (h->is_san != 0)
-        s->san = leg;
-    else
-        s->tcp = leg;
-    restore_locked(s, h);
-    if (h->state != SW_CREATED && s->is_bound)
-        is_right = sw_sock_move_locked(s, SW_BOUND);
-    if (h->state == SW_LISTENING || h->state == SW_CONNECTED)
-        is_right = sw_sock_move_locked(s, (enum sw_state)h->state) && is_right;
-    if (h->state == SW_CONNECTED || (s->type != WS_SOCK_STREAM && s->is_bound))
+    s->tcp = leg;
+    sw_description_restore_locked(s, d);
+    is_right = sw_description_move_locked(s, d);
+    if (d->state == SW_CONNECTED || (s->type != WS_SOCK_STREAM && s->is_bound))
         sw_sock_set_data(s, leg->carrier);
     s->connected_ns = pal_now_ns();
     pal_mutex_unlock(&s->lock);
     if (!is_right)
         return WSAEINVAL; /* no record of ours */
-    if (h->state == SW_LISTENING)
-        sw_listener_take(s, text + h->carrier_bytes, h->text_bytes - h->carrier_bytes);
-    return 0;
+    return d->identity != 0 ? join_listener(s, d, id) : 0;
 }
 
-/* A socket that left this process is back, and has not been closed here meanwhile: one more handle of it. */
-static int come_home(struct sw_sock *s, const struct head *h, const char *text, SOCKET *out)
+/* A handle of a connection that is elsewhere, until it is used. */
+static int adopt_share(struct sw_sock *s, const struct sw_description *d)
 {
-    struct sw_leg *leg;
-    int code = adopt_carrier(s, h, text, &leg);
+    bool is_right;
+    int code;
 
+    if (sw_description_provider(d) == NULL)
+        return WSAENETDOWN; /* it could never come here */
+    pal_mutex_lock(&s->lock);
+    sw_description_restore_locked(s, d);
+    is_right = sw_description_move_locked(s, d);
+    s->is_moved = true;
+    s->connected_ns = pal_now_ns();
+    pal_mutex_unlock(&s->lock);
+    code = is_right && d->local_bytes > 0 && d->local_bytes <= (int)sizeof(d->local)
+               ? sw_share_make(s, d->identity, &d->local, d->local_bytes)
+               : WSAEINVAL;
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
-    if (s->san != NULL)
-        sw_leg_retire_locked(s, s->san, 0); /* what it left behind */
-    s->san = leg;
-    restore_locked(s, h);
-    atomic_fetch_and_explicit(&s->mode, ~MOVING_MODES, memory_order_relaxed);
-    atomic_fetch_or_explicit(&s->mode, h->mode & MOVING_MODES, memory_order_relaxed);
-    sw_events_forget_locked(s);
-    s->is_moved = false;
-    sw_sock_set_data(s, leg->carrier);
+    pal_load_acquire(&s->share)->next = d->from;
+    pal_load_acquire(&s->share)->generation = d->generation;
     pal_mutex_unlock(&s->lock);
-    sw_events_arm(s);
-    return sw_names_add(s, out);
+    return 0;
 }
 
-static int make(const struct head *h, const char *text, DWORD flags, SOCKET *out)
+static int make(const struct sw_description *d, const char *text, DWORD flags, uint32_t id, SOCKET *out)
 {
-    uint32_t overlapped = (flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u;
-    struct sw_sock *s = sw_sock_new(h->af, h->type, h->protocol, &h->info,
-                                    (h->mode & MOVING_MODES) | overlapped);
+    const bool is_shared = d->identity != 0 && d->is_san != 0;
+    struct sw_sock *s = sw_description_socket(d,
+                                              (flags & WSA_FLAG_OVERLAPPED) != 0 ? SW_MODE_OVERLAPPED : 0u);
     int code;
 
     if (s == NULL)
         return WSAENOBUFS;
-    code = adopt(s, h, text);
+    code = is_shared ? adopt_share(s, d) : adopt(s, d, text, id);
     if (code == 0)
         code = sw_sock_publish(s);
+    if (code == 0 && is_shared)
+        code = sw_share_join(s, id);
     if (code != 0) {
         sw_sock_abandon(s);
         return code;
@@ -305,18 +280,38 @@ static int make(const struct head *h, const char *text, DWORD flags, SOCKET *out
     return 0;
 }
 
-static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCKET *out)
+/* A listener's that is here already. */
+static int drop_system_socket(struct sw_sock *s, const struct sw_description *d, const char *text)
 {
-    struct sw_sock *home;
-    char *text = NULL;
-    int code = fetch(info->dwProviderReserved, h, &text);
+    struct sw_leg *leg;
+    int code = sw_description_carrier(s, d, text, &leg);
 
     if (code != 0)
         return code;
-    home = h->is_san != 0 && h->identity != 0 ? sw_sock_find_moved(h->identity) : NULL;
-    code = home != NULL ? come_home(home, h, text, out) : make(h, text, flags, out);
-    if (home != NULL)
-        sw_sock_leave(home);
+    pal_mutex_lock(&s->lock);
+    sw_leg_retire_locked(s, leg, SW_SESSION_LINGER_FOREVER);
+    pal_mutex_unlock(&s->lock);
+    return 0;
+}
+
+static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct sw_description *d, SOCKET *out)
+{
+    const uint32_t id = info->dwProviderReserved;
+    struct sw_sock *known;
+    char *text = NULL;
+    int code = sw_description_fetch(id, d, &text);
+
+    if (code != 0)
+        return code;
+    known = d->identity != 0 ? sw_sock_find_shared(d->identity) : NULL;
+    if (known != NULL) { /* it is this process's already: one more handle */
+        code = d->is_san != 0 ? sw_share_join(known, id) : drop_system_socket(known, d, text);
+        if (code == 0)
+            code = sw_names_add(known, out);
+        sw_sock_leave(known);
+    } else {
+        code = make(d, text, flags, id, out);
+    }
     free(text);
     return code;
 }
@@ -324,12 +319,12 @@ static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct head *h, SOCK
 SOCKET sw_duplicate_take(const WSAPROTOCOL_INFOW *info, DWORD flags, LPINT error)
 {
     SOCKET handle = INVALID_SOCKET;
-    struct head *h;
+    struct sw_description *d;
 
     if (sw_offer_take(info->dwProviderReserved, &handle, error))
         return *error == 0 ? handle : INVALID_SOCKET;
-    h = calloc(1, sizeof(*h));
-    *error = h == NULL ? WSAENOBUFS : take(info, flags, h, &handle);
-    free(h);
+    d = calloc(1, sizeof(*d));
+    *error = d == NULL ? WSAENOBUFS : take(info, flags, d, &handle);
+    free(d);
     return handle;
 }

@@ -1,7 +1,4 @@
-/* duplicate_listener.c - see duplicate_listener.h.
- * A listener is shared as far as it is TCP/IP's; its SAN half moves (8.10: one process controls it). So connections over a SAN come to the
- * process that took it last; those over TCP/IP, and those that wait here already, to whoever accepts. Without the SAN half a peer
- * falls back to TCP/IP (8.2), so no connection is lost when the other process does not come, or ends.
+/* duplicate_listener.c - see duplicate_listener.h. When it goes, and to whom: share_listener.c.
  * Text: for each provider's listener a head, then what the carrier wrote. */
 #include "spi/duplicate_listener.h"
 
@@ -63,7 +60,7 @@ static struct sw_leg *take_one(struct sw_sock *s, const struct part *p, const ch
     return NULL;
 }
 
-void sw_listener_take(struct sw_sock *s, const char *text, size_t bytes)
+struct sw_leg *sw_listener_take(struct sw_sock *s, const char *text, size_t bytes)
 {
     struct sw_leg *list = NULL, **end = &list;
     struct part p;
@@ -80,7 +77,29 @@ void sw_listener_take(struct sw_sock *s, const char *text, size_t bytes)
         text += p.bytes;
         bytes -= p.bytes;
     }
-    pal_mutex_lock(&s->lock);
+    return list;
+}
+
+void sw_listener_replace_locked(struct sw_sock *s, struct sw_leg *list)
+{
+    struct sw_leg *old = s->san;
+
     s->san = list;
+    while (old != NULL) {
+        struct sw_leg *leg = old;
+
+        old = leg->next;
+        sw_leg_retire_locked(s, leg, SW_CLOSE_TAKEN);
+    }
+}
+
+void sw_listener_want_moved(struct sw_sock *s)
+{
+    struct sw_leg *leg;
+
+    pal_mutex_lock(&s->lock);
+    leg = s->san; /* const while it listens and a call is counted, and control is elsewhere */
     pal_mutex_unlock(&s->lock);
+    for (; leg != NULL; leg = leg->next)
+        leg->carrier->ops->want(leg->carrier, FD_ACCEPT);
 }

@@ -5,7 +5,7 @@
  *   disabled  reported once; cleared by the re-enabling call, or (FD_CONNECT, FD_CLOSE) by the next connection
  * Turns: recording and setting the event object is one step, and so is resetting it and copying the record (10.1, 9). No lock is held across
  *       an upcall, so whoever does either takes the socket's turn before and gives it up behind the upcall. */
-#include "spi/spi.h"
+#include "spi/share.h"
 
 #include <string.h>
 
@@ -126,8 +126,11 @@ static void want(struct sw_sock *s, uint32_t events)
 
     if (data != NULL && (events & CARRIER_EVENTS) != 0)
         data->ops->want(data, events & CARRIER_EVENTS);
+    else if ((events & CARRIER_EVENTS) != 0)
+        sw_share_want(s, true);
     if ((events & FD_ACCEPT) == 0)
         return;
+    sw_share_want(s, true); /* a listener's SAN half */
     pal_mutex_lock(&s->lock);
     if (s->state == SW_LISTENING) {
         if (s->tcp != NULL)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "spi/change.h"
+#include "spi/share.h"
 #include "tcpip/tcpip.h"
 
 struct control {
@@ -45,7 +46,8 @@ static int set_blocking(struct sw_sock *s, const struct control *k)
 
 static int readable(struct sw_sock *s, struct control *k)
 {
-    struct sw_carrier *c = pal_load_acquire(&s->data);
+    int code = 0;
+    struct sw_carrier *c = sw_share_carrier(s, 0, &code);
     uint64_t bytes = c != NULL ? c->ops->readable(c) : 0;
     ULONG value = bytes > UINT32_MAX ? UINT32_MAX : (ULONG)bytes;
 
@@ -54,7 +56,8 @@ static int readable(struct sw_sock *s, struct control *k)
 
 static int at_mark(struct sw_sock *s, struct control *k)
 {
-    struct sw_carrier *c = pal_load_acquire(&s->data);
+    int code = 0;
+    struct sw_carrier *c = sw_share_carrier(s, 0, &code);
     ULONG value = c == NULL || c->ops->at_mark(c) ? TRUE : FALSE; /* B202 */
 
     if ((pal_load_relaxed(&s->mode) & SW_MODE_STREAM) == 0)
@@ -160,8 +163,9 @@ static int keepalive(struct sw_sock *s, struct control *k)
 static int ideal_backlog(struct sw_sock *s, struct control *k)
 {
     ULONG value = 0x10000; /* B207 */
+    struct sw_carrier *c;
 
-    return pal_load_acquire(&s->data) == NULL ? WSAENOTCONN : give(k, &value, sizeof(value));
+    return !sw_share_look(s, &c) && c == NULL ? WSAENOTCONN : give(k, &value, sizeof(value));
 }
 
 static int control(struct sw_sock *s, struct control *k)

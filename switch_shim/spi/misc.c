@@ -1,5 +1,5 @@
 /* misc.c - what the switch has in the table without serving it, and the question which carrier a socket has. */
-#include "spi/spi.h"
+#include "spi/share.h"
 
 #include <string.h>
 
@@ -46,8 +46,7 @@ int sw_carried_by(SOCKET handle, char *name, size_t bytes)
 
     if (s == NULL)
         return error;
-    c = pal_load_acquire(&s->data);
-    text = c != NULL ? c->ops->name : "";
+    text = sw_share_look(s, &c) ? "san" : c != NULL ? c->ops->name : "";
     if (name == NULL || strlen(text) >= bytes)
         error = WSAEFAULT;
     else

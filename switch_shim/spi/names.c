@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "spi/share.h"
+
 static int least_bytes(int af)
 {
     return (int)(af == WS_AF_INET ? sizeof(WSD_SOCKADDR_IN) : sizeof(WSD_SOCKADDR_IN6));
@@ -105,6 +107,8 @@ int WSPAPI sw_spi_get_sock_name(SOCKET h, WSD_SOCKADDR *name, LPINT bytes, LPINT
     pal_mutex_unlock(&s->lock);
     if (code == 0)
         code = c->ops->local(c, &local, &local_bytes);
+    else if (pal_load_acquire(&s->share) != NULL) /* wherever it is */
+        code = sw_share_name(s, &local, &local_bytes);
     if (code == 0)
         code = give_name(&local, local_bytes, name, bytes);
     sw_sock_leave(s);
@@ -123,8 +127,7 @@ int WSPAPI sw_spi_get_peer_name(SOCKET h, WSD_SOCKADDR *name, LPINT bytes, LPINT
     if (s == NULL)
         return SOCKET_ERROR;
     memset(&peer, 0, sizeof(peer));
-    c = pal_load_acquire(&s->data);
-    if (c != NULL) {
+    if (sw_share_look(s, &c) || c != NULL) {
         pal_mutex_lock(&s->lock);
         if (s->is_peer_set) { /* streams: kept, because it outlives the connection (B140) */
             memcpy(&peer, &s->to, sizeof(peer));

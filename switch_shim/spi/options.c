@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "spi/share.h"
+
 #define LEVEL_IP   0
 #define LEVEL_UDP  17
 #define LEVEL_IPV6 41
@@ -188,11 +190,12 @@ static int ask_carrier(struct sw_sock *s, int level, int name, char *value, LPIN
     bool is_remembered;
 
     carriers(s, &tcp, &san);
-    if (tcp != NULL)
-        return tcp->ops->get_option(tcp, level, name, value, bytes);
     pal_mutex_lock(&s->lock);
     is_remembered = find_locked(s, level, name) != NULL;
     pal_mutex_unlock(&s->lock);
+    if (tcp != NULL &&
+        !(is_remembered && pal_load_acquire(&s->share) != NULL)) /* another process cannot set it there */
+        return tcp->ops->get_option(tcp, level, name, value, bytes);
     if (is_remembered)
         return give_int(recall(s, level, name, 0), value, bytes);
     if (san != NULL)
@@ -238,6 +241,21 @@ static int get_socket_option(struct sw_sock *s, int name, char *value, LPINT byt
     }
 }
 
+/* Another process may have set it since (8.10), on the socket that is the same for both. */
+static bool is_set_elsewhere(int level, int name)
+{
+    switch (level == WS_SOL_SOCKET ? name : 0) {
+    case WS_SO_ACCEPTCONN:
+    case WS_SO_TYPE:
+    case WS_SO_ERROR:
+    case WS_SO_PROTOCOL_INFOW:
+    case WS_SO_CONNECT_TIME:
+    case WS_SO_GROUP_ID:
+    case WS_SO_MAX_MSG_SIZE: return false;
+    default: return true;
+    }
+}
+
 static bool is_known_level(int level)
 {
     return level == WS_SOL_SOCKET || level == WS_IPPROTO_TCP || level == LEVEL_IP || level == LEVEL_IPV6 ||
@@ -247,7 +265,7 @@ static bool is_known_level(int level)
 int WSPAPI sw_spi_get_sock_opt(SOCKET h, int level, int name, char *value, LPINT bytes, LPINT error)
 {
     struct sw_sock *s = sw_sock_get(h, error);
-    int code;
+    int code = 0;
 
     if (s == NULL)
         return SOCKET_ERROR;
@@ -255,7 +273,9 @@ int WSPAPI sw_spi_get_sock_opt(SOCKET h, int level, int name, char *value, LPINT
         code = WSAEFAULT;
     else if (!is_known_level(level))
         code = WSAEINVAL; /* B193 */
-    else
+    else if (is_set_elsewhere(level, name) && sw_share_is_away(s) && sw_share_lost(s) == 0)
+        code = sw_share_wait(s, 0);
+    if (code == 0)
         code = level == WS_SOL_SOCKET ? get_socket_option(s, name, value, bytes)
                                       : ask_carrier(s, level, name, value, bytes);
     sw_sock_leave(s);
@@ -390,6 +410,8 @@ int WSPAPI sw_spi_set_sock_opt(SOCKET h, int level, int name, const char *value,
              !(level == WS_SOL_SOCKET && name == WS_SO_UPDATE_CONNECT_CONTEXT))
         code = WSAEFAULT;
     else
+        code = sw_share_is_away(s) ? sw_share_wait(s, 0) : 0; /* a change of state: where the connection is */
+    if (code == 0)
         code = level == WS_SOL_SOCKET ? set_socket_option(s, name, value, bytes)
                                       : set_in_carriers(s, level, name, value, bytes);
     sw_sock_leave(s);

@@ -4,7 +4,7 @@
  *   else:          WPUCompleteOverlappedRequest, which sets the event and whatever else belongs to it
  * Results: Offset flags, OffsetHigh code, InternalHigh bytes, then Internal (contract 7.3).
  * Memory:  each socket keeps its records for the next operation, so that in the long run none is allocated. */
-#include "spi/spi.h"
+#include "spi/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +89,7 @@ struct sw_io *sw_io_get(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
     io->flags = 0;
     io->cancel = NULL;
     io->issuer = sw_this_issuer();
+    io->order = sw_share_order(s);
     pal_store_relaxed(&io->carrier, NULL);
     pal_store_relaxed(&io->is_cancelled, false);
     sw_sock_hold(s);

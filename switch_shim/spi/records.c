@@ -19,6 +19,7 @@ struct note {
     struct note *next;
     uint64_t due_ns;
     uint32_t id;
+    bool stays;
 };
 
 static struct pal_mutex lock = PAL_MUTEX_INIT; /* guards the list, the oldest last; a leaf */
@@ -40,12 +41,13 @@ static void drop(uint32_t id)
     (void)pal_record_drop(name);
 }
 
-static void drop_due(uint64_t now_ns)
+/* UINT64_MAX: WSPCleanup. */
+static void drop_due(uint64_t due_ns)
 {
     struct note **at = &notes, *due;
 
     pal_mutex_lock(&lock);
-    while (*at != NULL && (*at)->due_ns > now_ns)
+    while (*at != NULL && (*at)->due_ns > due_ns)
         at = &(*at)->next;
     due = *at;
     *at = NULL;
@@ -54,7 +56,8 @@ static void drop_due(uint64_t now_ns)
         struct note *n = due;
 
         due = n->next;
-        drop(n->id);
+        if (!n->stays || due_ns != UINT64_MAX)
+            drop(n->id);
         free(n);
     }
 }
@@ -73,6 +76,8 @@ static bool put_text(uint32_t id, const struct sw_record *r)
 {
     char name[48];
 
+    if (r->text_bytes == 0)
+        return true; /* a head alone */
     name_of(name, id, "text");
     return pal_record_put(name, r->text, r->text_bytes) == PAL_RECORD_OK;
 }
@@ -89,7 +94,7 @@ static bool put_head(uint32_t id, const struct sw_record *r)
     return false;
 }
 
-bool sw_records_put(const struct sw_record *r, uint32_t *id)
+bool sw_records_put(const struct sw_record *r, bool stays, uint32_t *id)
 {
     struct note *n = calloc(1, sizeof(*n));
 
@@ -98,6 +103,7 @@ bool sw_records_put(const struct sw_record *r, uint32_t *id)
         if (!pal_random(&n->id, sizeof(n->id)) || n->id == 0 || !put_text(n->id, r) || !put_head(n->id, r))
             continue;
         *id = n->id;
+        n->stays = stays;
         pal_mutex_lock(&lock);
         n->due_ns = pal_now_ns() + EXPIRY_MS * UINT64_C(1000000);
         n->next = notes;
@@ -129,6 +135,8 @@ bool sw_records_take_text(uint32_t id, const struct sw_record *r)
 {
     char name[48];
 
+    if (r->text_bytes == 0)
+        return true;
     name_of(name, id, "text");
     return pal_record_take(name, r->text, r->text_bytes) == PAL_RECORD_OK;
 }

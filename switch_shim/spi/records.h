@@ -14,8 +14,8 @@ struct sw_record {
     size_t head_bytes, text_bytes;
 };
 
-/* Under a fresh number, never 0. False: no room. */
-bool sw_records_put(const struct sw_record *r, uint32_t *id);
+/* Under a fresh number, never 0. False: no room. `stays`: it does not go with WSPCleanup, for what it describes has been given for good. */
+bool sw_records_put(const struct sw_record *r, bool stays, uint32_t *id);
 /* A look at the head; then the head, once for all processes; then the text. */
 bool sw_records_peek(uint32_t id, const struct sw_record *r);
 bool sw_records_take_head(uint32_t id, const struct sw_record *r);

@@ -1,6 +1,8 @@
 /* selector.c - see selector.h. */
 #include "spi/selector.h"
 
+#include "spi/share.h"
+
 struct sw_selector {
     struct pal_mutex lock; /* guards is_awake */
     struct pal_cond woken;
@@ -33,7 +35,7 @@ void sw_sock_look(struct sw_sock *s, struct sw_true *out)
 {
     struct sw_ready ready = {0, 0, 0};
     struct sw_carrier *c;
-    bool is_listening, has_deferred;
+    bool is_listening, has_deferred, is_away;
 
     pal_mutex_lock(&s->lock);
     is_listening = s->state == SW_LISTENING;
@@ -41,12 +43,20 @@ void sw_sock_look(struct sw_sock *s, struct sw_true *out)
     out->has_failed = s->connect_error != 0 && s->state != SW_CONNECTING && s->state != SW_CONNECTED;
     pal_mutex_unlock(&s->lock);
     c = pal_load_acquire(&s->data);
-    if (c != NULL)
+    is_away = c == NULL && sw_share_look(s, &c);
+    if (c != NULL) {
         ready = c->ops->ready(c);
+    } else if (is_away) { /* whoever asks, waits for it (share.h) */
+        ready.close_error = sw_share_lost(s);
+        ready.events = ready.close_error != 0 ? FD_READ | FD_WRITE | FD_CLOSE : 0u;
+        sw_share_want(s, true);
+    }
     out->events = ready.events & (FD_READ | FD_WRITE | FD_OOB | FD_CLOSE);
     out->close_error = ready.close_error;
     if (is_listening && (has_deferred || has_arrival(s)))
         out->events |= FD_ACCEPT;
+    else if (is_listening)
+        sw_share_want(s, true);
 }
 
 int sw_places_look(struct sw_place *places, unsigned count, sw_place_look look, unsigned *ready)

@@ -9,6 +9,7 @@
 
 #include "pal/compiler.h"
 #include "spi/change.h"
+#include "spi/share.h"
 
 #define BLOCK_SOCKETS   64u
 #define BLOCKS_MAX      4096u
@@ -110,7 +111,6 @@ static void reset_object(struct sw_sock *s)
     s->names = NULL;
     s->open_count = 0;
     s->is_moved = false;
-    s->identity = 0;
     s->is_closing = s->is_bound = s->is_peer_set = false;
     s->closed_error = s->error = s->connect_error = 0;
     s->tcp = s->san = s->retired = NULL;
@@ -133,6 +133,7 @@ static void reset_object(struct sw_sock *s)
     memset(s->event_error, 0, sizeof(s->event_error));
     s->selectors = NULL;
     pal_store_relaxed(&s->data, NULL);
+    pal_store_relaxed(&s->share, NULL);
     pal_store_relaxed(&s->event_mask, 0u);
     pal_store_relaxed(&s->send_ms, 0u);
     pal_store_relaxed(&s->receive_ms, 0u);
@@ -175,6 +176,7 @@ void sw_sock_release(struct sw_sock *s)
     atomic_fetch_or_explicit(&s->use, SW_USE_DEAD, memory_order_acq_rel);
     atomic_fetch_and_explicit(&s->use, ~(SW_USE_CLOSING | SW_USE_RETIRE), memory_order_acq_rel);
     pal_store_relaxed(&s->handle, (uintptr_t)INVALID_SOCKET);
+    sw_share_free(s);
     pal_mutex_lock(&s->lock);
     s->state = SW_FREE;
     pal_mutex_unlock(&s->lock);
@@ -222,83 +224,6 @@ uint32_t sw_sock_refused_moves(void)
     return pal_load_relaxed(&refused_moves);
 }
 
-/* --- legs --- */
-
-struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san)
-{
-    struct sw_leg *leg = calloc(1, sizeof(*leg));
-
-    if (leg == NULL)
-        return NULL;
-    leg->sock = s;
-    leg->is_san = is_san;
-    leg->linger_ms = SW_SESSION_LINGER_FOREVER;
-    sw_sock_hold(s);
-    pal_mutex_lock(&s->lock);
-    s->legs_left++;
-    pal_mutex_unlock(&s->lock);
-    return leg;
-}
-
-static void leg_gone(struct sw_leg *leg, int error)
-{
-    struct sw_sock *s = leg->sock;
-
-    free(leg);
-    pal_mutex_lock(&s->lock);
-    s->legs_left--;
-    if (error != 0)
-        s->closed_error = error;
-    pal_cond_broadcast(&s->changed);
-    pal_mutex_unlock(&s->lock);
-    sw_sock_release(s);
-}
-
-void sw_leg_free_unused(struct sw_leg *leg)
-{
-    leg_gone(leg, 0);
-}
-
-void sw_leg_retire_locked(struct sw_sock *s, struct sw_leg *leg, uint32_t linger_ms)
-{
-    PAL_ASSERT_HELD(&s->lock);
-    leg->linger_ms = linger_ms;
-    leg->is_retired = true;
-    leg->next = s->retired;
-    s->retired = leg;
-    atomic_fetch_or_explicit(&s->use, SW_USE_RETIRE, memory_order_acq_rel);
-}
-
-/* --- what carriers report --- */
-
-static void completed(void *owner, struct sw_request *r)
-{
-    struct sw_io *io = (struct sw_io *)r;
-
-    (void)owner;
-    io->over(io);
-}
-
-static void events(void *owner, uint32_t happened, int error)
-{
-    struct sw_leg *leg = owner;
-
-    if ((happened & FD_CONNECT) != 0)
-        sw_connect_event(leg, error);
-    if ((happened & FD_ACCEPT) != 0)
-        sw_accept_event(leg->sock);
-    happened &= ~(uint32_t)(FD_CONNECT | FD_ACCEPT);
-    if (happened != 0)
-        sw_events_of_leg(leg, happened, error);
-}
-
-static void closed(void *owner, int error)
-{
-    leg_gone(owner, error);
-}
-
-const struct sw_carrier_up sw_leg_up = {completed, events, closed};
-
 /* --- closing --- */
 
 bool sw_sock_begin_close(struct sw_sock *s, uint32_t linger_ms)
@@ -337,7 +262,8 @@ static struct sw_leg *legs_to_close_locked(struct sw_sock *s, bool *is_last)
     while (*end != NULL)
         end = &(*end)->next;
     for (struct sw_leg *leg = s->san; leg != NULL; leg = leg->next)
-        leg->linger_ms = s->linger_ms;
+        leg->linger_ms = s->linger_ms == SW_CLOSE_ALL ? 0
+                                                      : s->linger_ms; /* what others share has gone to them */
     *end = s->san;
     while (*end != NULL)
         end = &(*end)->next;
@@ -365,33 +291,64 @@ void sw_sock_idle(struct sw_sock *s)
     }
     if (is_last) {
         sw_accept_closed(s);
+        sw_share_closed(s);
         sw_change_forget(s);
         sw_names_close_all(s);
         sw_sock_release(s);
     }
 }
 
-struct sw_sock *sw_sock_find_moved(uint64_t identity)
+static unsigned count_blocks(void)
 {
     unsigned count;
 
     pal_mutex_lock(&table_lock);
     count = block_count;
     pal_mutex_unlock(&table_lock);
+    return count;
+}
+
+static bool is_of(struct sw_sock *s, uint64_t identity)
+{
+    const struct sw_share *share = pal_load_acquire(&s->share);
+    bool yes;
+
+    if (share == NULL || share->identity != identity)
+        return false;
+    pal_mutex_lock(&s->lock);
+    yes = !share->is_leaving;
+    pal_mutex_unlock(&s->lock);
+    return yes;
+}
+
+struct sw_sock *sw_sock_find_shared(uint64_t identity)
+{
+    unsigned count = count_blocks();
+
     for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
         struct sw_sock *s = by_index(i);
-        bool found;
 
         if (!sw_sock_enter(s))
             continue;
-        pal_mutex_lock(&s->lock);
-        found = s->is_moved && s->identity == identity;
-        pal_mutex_unlock(&s->lock);
-        if (found)
+        if (is_of(s, identity))
             return s;
         sw_sock_leave(s);
     }
     return NULL;
+}
+
+void sw_sock_for_each(void (*visit)(struct sw_sock *s))
+{
+    unsigned count = count_blocks();
+
+    for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
+        struct sw_sock *s = by_index(i);
+
+        if (sw_sock_enter(s)) {
+            visit(s);
+            sw_sock_leave(s);
+        }
+    }
 }
 
 /* Something but routines keeps it: whether a thread ever lets those run is its own affair, and WSPCleanup does not wait for that (it cancels,
@@ -432,21 +389,14 @@ static void wait_until_gone(unsigned blocks_there)
     pal_mutex_unlock(&table_lock);
 }
 
+static void close_abortively(struct sw_sock *s)
+{
+    if (pal_load_acquire(&s->handle) != (uintptr_t)INVALID_SOCKET)
+        sw_sock_begin_close(s, SW_CLOSE_ALL);
+}
+
 void sw_sock_close_all(void)
 {
-    unsigned count;
-
-    pal_mutex_lock(&table_lock);
-    count = block_count;
-    pal_mutex_unlock(&table_lock);
-    for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
-        struct sw_sock *s = by_index(i);
-
-        if (sw_sock_enter(s)) {
-            if (pal_load_acquire(&s->handle) != (uintptr_t)INVALID_SOCKET)
-                sw_sock_begin_close(s, 0);
-            sw_sock_leave(s);
-        }
-    }
-    wait_until_gone(count);
+    sw_sock_for_each(close_abortively);
+    wait_until_gone(count_blocks());
 }

@@ -2,6 +2,7 @@
 #include "spi/spi.h"
 
 #include "spi/duplicate.h"
+#include "spi/share.h"
 #include "tcpip/tcpip.h"
 
 #define KNOWN_FLAGS 0xFFu
@@ -105,11 +106,13 @@ int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
         return *error == 0 ? 0 : SOCKET_ERROR;
     }
     linger_ms = sw_sock_linger_ms(s);
-    waits = linger_ms != 0 && linger_ms != SW_SESSION_LINGER_FOREVER && pal_load_acquire(&s->data) != NULL;
+    waits = linger_ms != 0 && linger_ms != SW_SESSION_LINGER_FOREVER && pal_load_acquire(&s->data) != NULL &&
+            !sw_share_goes_on(s);
     if (waits && (pal_load_relaxed(&s->mode) & SW_MODE_NONBLOCKING) != 0) {
         sw_sock_leave(s);
         return SW_RESULT(error, WSAEWOULDBLOCK); /* and the handle stays valid */
     }
+    sw_share_leave(s); /* another process may have the connection still */
     if (!sw_sock_begin_close(s, linger_ms)) {
         sw_sock_leave(s);
         return SW_RESULT(error, WSAENOTSOCK);
@@ -126,19 +129,32 @@ int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
 
 /* --- half closing --- */
 
-int sw_shutdown_both_ways(struct sw_sock *s, int how)
+/* SW_E_MOVED: control of the connection is about to leave. */
+static int shut_once(struct sw_sock *s, int how)
 {
-    struct sw_carrier *c = pal_load_acquire(&s->data);
+    int code = 0;
+    struct sw_carrier *c = sw_share_carrier(s, 0, &code);
     uint32_t bits = (how != SD_RECEIVE ? SW_MODE_SHUT_SEND : 0u) | (how != SD_SEND ? SW_MODE_SHUT_RECV : 0u);
-    int code;
 
     if (c == NULL)
-        return WSAENOTCONN;
+        return code;
     if ((pal_load_relaxed(&s->mode) & bits) == bits)
         return 0; /* again (B134) */
     code = c->ops->shutdown(c, how);
     if (code == 0)
         atomic_fetch_or_explicit(&s->mode, bits, memory_order_relaxed);
+    return code == WSATRY_AGAIN && pal_load_acquire(&s->share) != NULL ? SW_E_MOVED : code;
+}
+
+int sw_shutdown_both_ways(struct sw_sock *s, int how)
+{
+    int code = shut_once(s, how);
+
+    while (code == SW_E_MOVED) {
+        code = sw_share_wait(s, 0); /* until it has gone, and come back */
+        if (code == 0)
+            code = shut_once(s, how);
+    }
     return code;
 }
 

@@ -32,6 +32,7 @@
 #define SW_USE_COUNT   0x0FFFFFFFu
 
 struct sw_sock;
+struct sw_share;
 
 /* One carrier of a socket. Made with it, freed by its closed(). */
 struct sw_leg {
@@ -64,6 +65,7 @@ struct sw_io {
     WSATHREADID thread; /* a copy (contract 10.3) */
     void *extra;        /* of AcceptEx and its like */
     struct sw_io *next;
+    uint64_t order; /* among those of a shared socket (share.h) */
     /* calling off (cancel.c) */
     struct sw_io *next_record; /* const: of all that the socket has had */
     _Atomic(LPWSAOVERLAPPED)
@@ -99,8 +101,10 @@ struct sw_sock {
     /* the data path: read without lock */
     pal_atomic_u32 use;
     pal_atomic_u32 mode;
-    _Atomic(uintptr_t) handle;          /* one that is open; the others are found by sw_sock_get_slowly() */
-    _Atomic(struct sw_carrier *) data;  /* who moves data now; NULL: not connected */
+    _Atomic(uintptr_t) handle;         /* one that is open; the others are found by sw_sock_get_slowly() */
+    _Atomic(struct sw_carrier *) data; /* who moves data now; NULL: not connected, or not here */
+    _Atomic(struct sw_share *)
+        share; /* several processes have the connection; NULL: only this one. Const once it is there */
     pal_atomic_u32 event_mask;          /* what EventSelect or AsyncSelect asked for; written under lock */
     pal_atomic_u32 send_ms, receive_ms; /* SO_SNDTIMEO, SO_RCVTIMEO; 0: for ever */
     struct pal_lock pool_lock;          /* guards pool, records */
@@ -121,8 +125,7 @@ struct sw_sock {
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
-    bool is_moved;     /* connected, but the connection is with another process (duplicate.c) */
-    uint64_t identity; /* the same in all processes that the socket has been in; 0: it never left */
+    bool is_moved; /* connected, but the connection is with another process (share.h) */
     int closed_error;
     struct sw_leg *tcp, *san; /* san of a listener: one for each provider */
     struct sw_leg *retired;
@@ -231,8 +234,9 @@ bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */
 void sw_sock_move_back_locked(struct sw_sock *s);
 uint32_t sw_sock_refused_moves(void); /* tests: there are none */
-/* The socket of this identity whose connection is with another process, with a call counted inside. NULL: none. */
-struct sw_sock *sw_sock_find_moved(uint64_t identity);
+/* The socket of this identity that is open in this process, with a call counted inside (share.h). NULL: none. */
+struct sw_sock *sw_sock_find_shared(uint64_t identity);
+void sw_sock_for_each(void (*visit)(struct sw_sock *s)); /* with a call counted inside */
 
 /* --- handles (handles.c) --- */
 
@@ -254,6 +258,8 @@ void sw_names_close_all(struct sw_sock *s); /* the socket is closed */
 
 struct sw_leg *sw_leg_new(struct sw_sock *s, bool is_san); /* NULL: no memory */
 void sw_leg_free_unused(struct sw_leg *leg);               /* creating the carrier failed */
+/* To another socket, while nobody else knows the leg: nothing is asked of its carrier, and it reports nothing. */
+void sw_leg_move(struct sw_leg *leg, struct sw_sock *to);
 /* A leg of TCP/IP, of the family, type and protocol of the socket. 0, *out; or the code. */
 int sw_tcp_leg_make(struct sw_sock *s, struct sw_leg **out);
 /* A leg that the socket needs no longer (unlinked by the caller): closed when no call is inside. */

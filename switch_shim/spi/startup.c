@@ -6,6 +6,7 @@
 #include "pal/time.h"
 #include "spi/offer.h"
 #include "spi/records.h"
+#include "spi/share.h"
 #include "spi/spi.h"
 #include "tcpip/tcpip.h"
 
@@ -117,8 +118,11 @@ int WSPAPI sw_spi_cleanup(LPINT error)
         return 0;
     sw_up_silence(true);
     sw_offers_drop();
+    sw_share_leave_all();
+    sw_mail_stop();
     sw_records_drop();
     sw_sock_close_all();
+    sw_mail_stop();
     sw_tcp_stop();
     sw_san_stop();
     sw_providers_unload();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spi/extensions.h"
+#include "spi/share.h"
 #include "spi/spi_os.h"
 
 #define CHUNK 65536u
@@ -66,12 +67,30 @@ static int after_all(struct sw_sock *s, DWORD flags)
 
 /* --- overlapped --- */
 
+static void finish(struct sw_io *io, int error);
+
+static void finish_job(void *context)
+{
+    finish(context, 0);
+}
+
+/* Ending the connection waits for it when it is with another process or on its way there, and that must not be in the thread of a carrier. */
+static bool finish_in_job(struct sw_io *io)
+{
+    const struct transmit *t = io->extra;
+
+    return (t->flags & (TF_DISCONNECT | TF_REUSE_SOCKET)) != 0 &&
+           pal_load_acquire(&io->sock->share) != NULL && !sw_job_is_here() && sw_job_start(finish_job, io);
+}
+
 static void finish(struct sw_io *io, int error)
 {
     struct transmit *t = io->extra;
     struct sw_sock *s = io->sock;
     DWORD total = (DWORD)t->total;
 
+    if (error == 0 && finish_in_job(io))
+        return;
     if (error == 0 && sw_sock_enter(s)) {
         error = after_all(s, t->flags);
         sw_sock_leave(s);
@@ -102,6 +121,7 @@ static void go_on(struct sw_io *io)
 
     for (;;) {
         struct sw_carrier *c;
+        bool is_away;
 
         if (!next_chunk(t, &io->buffers[0], &code))
             break;
@@ -109,11 +129,12 @@ static void go_on(struct sw_io *io)
             code = WSA_OPERATION_ABORTED;
             break;
         }
-        c = pal_load_acquire(&s->data);
+        is_away = sw_share_look(s, &c);
         io->r.kind = SW_REQUEST_SEND;
         io->r.op.buffers = io->buffers;
         io->r.op.buffer_count = 1;
-        code = c == NULL ? WSAENOTCONN : sw_io_submit_step(io, c);
+        /* never waits here, in the carrier's thread: what finds no connection begins when it comes */
+        code = c == NULL && !is_away ? WSAENOTCONN : sw_io_submit_step(io, c);
         sw_sock_leave(s);
         if (code == WSA_IO_PENDING)
             return; /* chunk_sent() goes on, perhaps already */
@@ -141,27 +162,39 @@ static int start(struct sw_sock *s, SOCKET handle, struct transmit *t, LPWSAOVER
 
 /* --- blocking --- */
 
+/* SW_E_MOVED: nothing of it is sent, and control is with another process, or about to be. */
+static int send_chunk(struct sw_sock *s, WSABUF *chunk, bool *is_gone)
+{
+    int code = 0;
+    struct sw_carrier *c = sw_share_carrier(s, 0, &code);
+    struct sw_request r;
+
+    memset(&r, 0, sizeof(r));
+    r.kind = SW_REQUEST_SEND;
+    r.op.buffers = chunk;
+    r.op.buffer_count = 1;
+    r.is_waited = true;
+    if (c != NULL)
+        code = c->ops->submit(c, &r);
+    if (code == WSA_IO_PENDING)
+        code = sw_block_on_request(s, c, &r, pal_load_relaxed(&s->send_ms), is_gone);
+    else if (code == 0)
+        code = r.op.error;
+    return *is_gone && (code == 0 || code == SW_E_MOVED) ? WSAEINTR : code;
+}
+
 static int send_here(struct sw_sock *s, struct transmit *t, bool *is_gone)
 {
     WSABUF buffer;
     int code = 0;
 
     while (code == 0 && next_chunk(t, &buffer, &code)) {
-        struct sw_carrier *c = pal_load_acquire(&s->data);
-        struct sw_request r;
-
-        memset(&r, 0, sizeof(r));
-        r.kind = SW_REQUEST_SEND;
-        r.op.buffers = &buffer;
-        r.op.buffer_count = 1;
-        r.is_waited = true;
-        code = c == NULL ? WSAENOTCONN : c->ops->submit(c, &r);
-        if (code == WSA_IO_PENDING)
-            code = sw_block_on_request(s, c, &r, pal_load_relaxed(&s->send_ms), is_gone);
-        else if (code == 0)
-            code = r.op.error;
-        if (*is_gone && code == 0)
-            code = WSAEINTR;
+        code = send_chunk(s, &buffer, is_gone);
+        while (code == SW_E_MOVED) {
+            code = sw_share_wait(s, 0); /* until it has gone, and come back */
+            if (code == 0)
+                code = send_chunk(s, &buffer, is_gone);
+        }
     }
     return code != 0 || *is_gone ? code : after_all(s, t->flags);
 }
@@ -220,8 +253,8 @@ BOOL WSPAPI sw_spi_transmit_file(SOCKET h, HANDLE file, DWORD bytes, DWORD bytes
     else if ((t.around.Head == NULL && t.around.HeadLength != 0) ||
              (t.around.Tail == NULL && t.around.TailLength != 0))
         code = WSAEFAULT;
-    else if (pal_load_acquire(&s->data) == NULL)
-        code = WSAENOTCONN;
+    else if (sw_share_carrier(s, 0, &code) == NULL)
+        ; /* why */
     else if ((pal_load_relaxed(&s->mode) & SW_MODE_SHUT_SEND) != 0)
         code = WSAESHUTDOWN;
     else

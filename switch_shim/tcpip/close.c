@@ -79,9 +79,12 @@ static void begin_linger_locked(struct tcp *t, uint32_t linger_ms)
 void tcp_close(struct sw_carrier *c, uint32_t linger_ms)
 {
     struct tcp *t = tcp_of(c);
+    const bool is_all = linger_ms == SW_CLOSE_ALL;
     struct tcp_queue told;
     bool lingers;
 
+    if (is_all)
+        linger_ms = 0;
     tcp_queue_init(&told);
     pal_mutex_lock(&t->lock);
     pal_add_relaxed(&t->refs, 1u); /* ours, to the end of this function */
@@ -89,7 +92,7 @@ void tcp_close(struct sw_carrier *c, uint32_t linger_ms)
     t->is_connecting = false;
     t->is_driven = false; /* what is left of its sends is the engine's; the tick takes it off the list */
     t->wanted = 0;
-    t->is_abortive = linger_ms == 0 && tcp_is_stream(t);
+    t->is_abortive = linger_ms == 0 && tcp_is_stream(t) && !(is_all && t->is_shared);
     abort_queue_locked(t, &t->recv, &told);
     if (linger_ms == 0)
         abort_queue_locked(t, &t->send, &told);

@@ -234,7 +234,7 @@ int tcp_os_listen(pal_socket s, int backlog)
 
 int tcp_os_accept(pal_socket s, pal_socket *out, WSD_SOCKADDR_STORAGE *remote, int *bytes)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof ss;
     int made;
 

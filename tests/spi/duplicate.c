@@ -98,9 +98,8 @@ static void and_back(void **state)
     second_process_end(&p);
 }
 
-/* The source keeps its handle: it works again when the socket is back, beside the new one. While the socket is away only closing is left over a
- * SAN; over TCP/IP it is shared all the time. */
-static void the_old_handle_works_again(void **state)
+/* The source keeps its handles: they work all the time, whichever process has control (8.10). */
+static void the_old_handles_work_too(void **state)
 {
     enum { ROUNDS = 3 };
     struct sp_pair pair;
@@ -113,10 +112,12 @@ static void the_old_handle_works_again(void **state)
     sp_pair_open(&pair);
     for (unsigned i = 0; i < ROUNDS; i++) {
         sp_ok(sp_give(pair.a, p.pid, text));
-        if (sp_env
-                .is_san) /* the first handle is one of several now: all of them mean the socket that is away */
-            sp_fails(WSAENOTCONN, sp_send(i == 0 ? pair.a : home[i - 1], "x", 1, 0, NULL));
+        sp_echo(pair.a, pair.b, i); /* nothing has moved yet */
         second_process_tell(&p, "adopt %s", text);
+        second_process_tell(&p, "send 3 10");
+        char ten[10];
+        sp_recv_all(pair.b, ten, 10);
+        sp_expect_pattern(ten, 10, 3, 0);
         sp_send_all(pair.b, "kept", 4); /* unread when it comes back */
         sp_ok(sp_take(second_process_tell(&p, "give %u", (unsigned)getpid()), &home[i]));
         second_process_tell(&p, "close");
@@ -139,8 +140,8 @@ static void the_old_handle_works_again(void **state)
     second_process_end(&p);
 }
 
-/* The new owner ends the connection: the source is told nothing, and has a handle to close (8.12, MOVED). */
-static void the_new_owner_closes(void **state)
+/* The connection ends with the last handle, whoever had control before. */
+static void the_other_process_closes(void **state)
 {
     struct sp_pair pair;
     struct second_process p;
@@ -151,17 +152,17 @@ static void the_new_owner_closes(void **state)
     sp_pair_open(&pair);
     sp_ok(sp_give(pair.a, p.pid, text));
     second_process_tell(&p, "adopt %s", text);
-    second_process_tell(&p, "close");
-    if (sp_env.is_san) {
-        sp_expect_end(pair.b);
-        sp_fails(WSAENOTCONN, sp_send(pair.a, "x", 1, 0, NULL));
-        sp_fails(WSAEINVAL, sp_give(pair.a, p.pid, text));
-        sp_ok(sp_close(pair.a));
-    } else {
-        sp_echo(pair.a, pair.b, 1);
-        sp_ok(sp_close(pair.a));
-        sp_expect_end(pair.b);
-    }
+    sp_send_all(pair.b, "kept", 4);
+    assert_string_equal(second_process_tell(&p, "recvtext 4"), "kept");
+    second_process_tell(&p, "close"); /* with control: it comes here */
+    sp_echo(pair.a, pair.b, 1);
+    sp_echo(pair.b, pair.a, 2);
+    sp_ok(sp_give(pair.a, p.pid, text));
+    second_process_tell(&p, "adopt %s", text);
+    second_process_tell(&p, "close"); /* without */
+    sp_echo(pair.a, pair.b, 3);
+    sp_ok(sp_close(pair.a));
+    sp_expect_end(pair.b);
     pair.a = INVALID_SOCKET;
     sp_pair_close(&pair);
     second_process_end(&p);
@@ -235,34 +236,150 @@ static void a_listener_goes_and_comes_back(void **state)
     second_process_end(&p);
 }
 
-/* Who took the SAN half ends with it: the source still listens with TCP/IP, and peers fall back (8.2). */
+/* A connection to `at`, accepted by `l` here. */
+static void connect_and_accept(SOCKET l, const WSD_SOCKADDR_IN *at, const char *lane)
+{
+    SOCKET s = sp_stream(), b;
+
+    sp_ok(sp_connect(s, at));
+    sp_carried_name(s, lane);
+    sp_ok(sp_accept(l, &b));
+    sp_echo(s, b, 1);
+    sp_ok(sp_close(b));
+    sp_ok(sp_close(s));
+}
+
+/* The other process accepts one, so that the SAN half is there. */
+static void connect_and_accept_there(struct second_process *p, const WSD_SOCKADDR_IN *at)
+{
+    SOCKET s = sp_stream();
+
+    sp_ok(sp_connect(s, at));
+    sp_carried(s);
+    second_process_tell(p, "accept");
+    assert_string_equal(second_process_tell(p, "carried"), sp_env.lane);
+    second_process_tell(p, "send 5 10");
+    second_process_tell(p, "close");
+    sp_ok(sp_close(s));
+}
+
+static bool is_carried_by_san(SOCKET l, const WSD_SOCKADDR_IN *at)
+{
+    SOCKET s = sp_stream(), b;
+    char name[16];
+
+    sp_ok(sp_connect(s, at));
+    sp_ok(sp_accept(l, &b));
+    sp_ok(sp.carried_by(s, name, sizeof(name)));
+    sp_ok(sp_close(b));
+    sp_ok(sp_close(s));
+    return strcmp(name, "san") == 0;
+}
+
+/* Who has the SAN half ends with it: peers fall back (8.2), and the next one that accepts here has a new one made. Who has taken none takes
+ * nothing along. */
 static void the_new_owner_of_a_listener_dies(void **state)
 {
     struct second_process p;
     WSD_SOCKADDR_IN at;
-    SOCKET l = sp_listener(5, &at), s = sp_stream(), b;
+    SOCKET l = sp_listener(5, &at);
     char text[SP_INFO_TEXT];
-    bool is_taken;
 
     (void)state;
-    for (is_taken = false;; is_taken = true) {
+    for (unsigned round = 0; round < 3; round++) {
         sp_process_start(&p, sp_env.is_san ? "on" : "off");
         sp_ok(sp_give(l, p.pid, text));
-        if (is_taken)
+        if (round >= 1)
             second_process_tell(&p, "adoptlistener %s", text);
+        if (round == 2)
+            connect_and_accept_there(&p, &at);
         sp_process_kill(&p);
-        sp_ok(sp_connect(s, &at));
-        sp_carried_name(s, "tcp");
-        sp_ok(sp_accept(l, &b));
-        sp_echo(s, b, 1);
-        sp_ok(sp_close(b));
-        sp_ok(sp_close(s));
-        sp_ok(sp_close(l));
-        if (is_taken)
-            return;
-        l = sp_listener(5, &at);
-        s = sp_stream();
+        connect_and_accept(l, &at, sp_env.is_san && round < 2 ? "san" : "tcp");
     }
+    if (sp_env.is_san)
+        sp_until(is_carried_by_san(l, &at));
+    sp_ok(sp_close(l));
+}
+
+/* Both have the listener: connections go to who accepts, whichever side carries them; what waits goes with the SAN half, and so does what waits
+ * when this process closes. */
+static void a_listener_in_both_processes(void **state)
+{
+    struct second_process p;
+    WSD_SOCKADDR_IN at;
+    SOCKET l = sp_listener(5, &at), waiting[3];
+    char text[SP_INFO_TEXT], data[10];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sp_ok(sp_give(l, p.pid, text));
+    second_process_tell(&p, "adoptlistener %s", text);
+    for (unsigned round = 0; round < 3; round++) {
+        connect_and_accept(l, &at, sp_env.lane);
+        connect_and_accept_there(&p, &at);
+    }
+    connect_and_accept(l, &at, sp_env.lane); /* the SAN half is here */
+    for (unsigned i = 0; i < 3; i++) {
+        waiting[i] = sp_stream();
+        sp_ok(sp_connect(waiting[i], &at));
+        sp_carried(waiting[i]);
+        sp_send_all(waiting[i], "first", 5);
+    }
+    sp_ok(sp_close(l));
+    for (unsigned i = 0; i < 3; i++) {
+        second_process_tell(&p, "accept");
+        assert_string_equal(second_process_tell(&p, "carried"), sp_env.lane);
+        assert_string_equal(second_process_tell(&p, "recvtext 5"), "first");
+        second_process_tell(&p, "send 7 10");
+        sp_recv_all(waiting[i], data, sizeof(data)); /* in the order in which they came */
+        sp_expect_pattern(data, sizeof(data), 7, 0);
+        second_process_tell(&p, "close");
+        sp_expect_end(waiting[i]);
+        sp_ok(sp_close(waiting[i]));
+    }
+    second_process_end(&p);
+}
+
+/* The peer is gone when the other process comes to it: what it sent is there all the same, and how it ended. */
+static void the_peer_has_closed(void **state)
+{
+    struct sp_pair pair;
+    struct second_process p;
+    char text[SP_INFO_TEXT];
+    unsigned ready = 0;
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    for (unsigned round = 0; round < 4; round++) {
+        const bool is_seen = round % 2 == 1, stays = round >= 2;
+        char rest[4];
+
+        sp_pair_open(&pair);
+        sp_ok(sp_give(pair.a, p.pid, text));
+        second_process_tell(&p, "adopt %s", text);
+        sp_send_all(pair.b, "kept", 4);
+        sp_send_all(pair.b, "rest", 4);
+        sp_ok(sp_close(pair.b));
+        pair.b = INVALID_SOCKET;
+        if (is_seen) {
+            sp_ok(sp_select(pair.a, SP_READ, sp_env.wait_ms, &ready));
+            suite_relax();
+        }
+        assert_string_equal(second_process_tell(&p, "recvtext 4"), "kept");
+        if (stays) { /* and back, the rest of the rest */
+            sp_recv_all(pair.a, rest, 4);
+            assert_memory_equal(rest, "rest", 4);
+            sp_expect_end(pair.a);
+        } else {
+            sp_ok(sp_close(pair.a));
+            pair.a = INVALID_SOCKET;
+            assert_string_equal(second_process_tell(&p, "recvtext 4"), "rest");
+        }
+        second_process_tell(&p, "end");
+        second_process_tell(&p, "close");
+        sp_pair_close(&pair);
+    }
+    second_process_end(&p);
 }
 
 static void pending_receives_when_it_moves(void **state)
@@ -298,11 +415,13 @@ int sp_duplicate(void)
         sp_test(refusals),
         sp_test(given_away),
         sp_test(and_back),
-        sp_test(the_old_handle_works_again),
-        sp_test(the_new_owner_closes),
+        sp_test(the_old_handles_work_too),
+        sp_test(the_other_process_closes),
         sp_test(a_listener_given_away),
         sp_test(a_listener_goes_and_comes_back),
         sp_test(the_new_owner_of_a_listener_dies),
+        sp_test(a_listener_in_both_processes),
+        sp_test(the_peer_has_closed),
         sp_test(pending_receives_when_it_moves),
     };
 

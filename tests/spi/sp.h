@@ -262,6 +262,47 @@ int sp_traffic_start(struct sp_traffic *t, SOCKET s, uint32_t seed, uint64_t at)
 int sp_traffic_finish(struct sp_traffic *t);
 int sp_traffic_take(SOCKET s, uint32_t seed, uint64_t at, uint64_t bytes);
 
+/* --- one stream of several senders (sp_mixed.c): each byte says whose it is, and which of his --- */
+
+#define SP_SENDERS 4u
+void sp_mixed_fill(void *data, size_t bytes, unsigned sender, uint64_t at);
+/* The load of sp_traffic_start() in such bytes. */
+int sp_mixed_start(struct sp_traffic *t, SOCKET s, unsigned sender, uint64_t at);
+int sp_mixed_send(SOCKET s, unsigned sender, uint64_t at, size_t bytes); /* blocking */
+/* A thread that receives until the end of the stream, and wants of each sender his bytes in their order, however they are mixed. */
+struct sp_mixed {
+    SOCKET s;
+    pal_atomic_u64 got[SP_SENDERS];
+    int error; /* of the last receive */
+    bool differs;
+    struct pal_thread *thread;
+};
+void sp_mixed_read(struct sp_mixed *m, SOCKET s);
+void sp_mixed_join(struct sp_mixed *m); /* it was all right, and ended gracefully */
+
+/* --- random use of several connections, for a while (sp_user.c) --- */
+
+#define SP_USED 4u
+struct sp_user {
+    SOCKET s[SP_USED];
+    unsigned count, sender; /* connections; which one this is */
+    uint32_t seed, ms;
+    uint32_t largest;                       /* of a send */
+    uint64_t sent[SP_USED];                 /* out: bytes, as sp_mixed_fill() has them */
+    uint64_t got[SP_USED], weight[SP_USED]; /* out: bytes, and the sum of sp_user_weight() over them */
+    int error[SP_USED + 1];                 /* out: of each receiver, then of the sender */
+    struct sp_user_receiver {
+        struct sp_user *user;
+        unsigned which;
+    } receivers[SP_USED];
+    struct pal_thread *receiving[SP_USED], *sending;
+};
+uint64_t sp_user_weight(const void *data,
+                        size_t bytes); /* no two orders differ, and nearly all sets of bytes do */
+bool sp_user_start(struct sp_user *u);
+int sp_user_sent(struct sp_user *u);     /* waits until it sends no more: 0 or why it failed */
+int sp_user_received(struct sp_user *u); /* and until all streams have ended */
+
 /* --- a second process (sp_process.c): this program with --role --- */
 
 void sp_process_start(struct second_process *p, const char *mode); /* WSD_SWITCH there */
@@ -271,6 +312,21 @@ int sp_give(SOCKET s, uint32_t process_id, char text[SP_INFO_TEXT]);
 int sp_take(const char *text, SOCKET *out);
 void sp_process_kill(struct second_process *p); /* without a chance to say so */
 int sp_role(void);                              /* the other side of it; the program's exit status */
+/* A connection whose end a this process and p have handles of; the other end is here. */
+struct sp_shared {
+    struct sp_pair pair;
+    struct second_process p;
+    bool is_nonblocking; /* a is, which is a state of the socket: p has to be patient */
+};
+void sp_lend(SOCKET s, struct second_process *p); /* a handle for it, as the connection of its slot */
+void sp_shared_open(struct sp_shared *x);
+void sp_use_there(struct sp_shared *x); /* a byte goes from p to b: control of it is there */
+void sp_use_here(struct sp_shared *x);
+void sp_shared_close(struct sp_shared *x); /* here (when it is open still), and there; the end is graceful */
+/* What it has of connections; commands "slot N" choose the one that others mean. */
+#define SP_SLOTS 8u
+/* The commands that are for sockets of several processes (sp_shared.c). -3: none of them */
+int sp_shared_obey(SOCKET slots[SP_SLOTS], SOCKET connection, const char *line, char *answer, size_t bytes);
 
 /* What contract 10.1 lists and this group has to meet, was met (documented.c): how many were not, with a line each. */
 int sp_documented(const char *group);
@@ -314,6 +370,10 @@ int sp_duplicate(void);
 int sp_sharing(void);
 int sp_moving(void);
 int sp_dying(void);
+int sp_control(void);
+int sp_control_waiting(void);
+int sp_control_ends(void);
+int sp_control_storm(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);

@@ -84,6 +84,8 @@ int __lsan_is_turned_off(void)
 }
 
 static SOCKET listener = INVALID_SOCKET, connection = INVALID_SOCKET;
+static SOCKET slots[SP_SLOTS]; /* `connection` is the current one's */
+static unsigned current;
 static struct sp_traffic load;
 
 static int make_listener(char *answer, size_t bytes)
@@ -167,6 +169,48 @@ static int be_busy(void)
     return sp_traffic_start(&load, connection, 1, 0);
 }
 
+static int change_slot(unsigned to)
+{
+    if (to >= SP_SLOTS)
+        return -3;
+    slots[current] = connection;
+    connection = slots[to];
+    current = to;
+    return 0;
+}
+
+static int obey(char *line, char *answer, size_t answer_bytes);
+
+/* What it answers, also when that is an error. */
+static int code_of(char *line, char *answer, size_t answer_bytes)
+{
+    snprintf(answer, answer_bytes, "%d", obey(line, answer, answer_bytes));
+    return 0;
+}
+
+/* As long as the call would block. */
+static int insist(char *line, char *answer, size_t answer_bytes)
+{
+    const uint64_t end = sp_deadline();
+    int error = obey(line, answer, answer_bytes);
+
+    while (error == WSAEWOULDBLOCK && pal_now_ns() < end) {
+        suite_relax();
+        error = obey(line, answer, answer_bytes);
+    }
+    return error;
+}
+
+/* A little later than it is told. */
+static int after(char *line, char *answer, size_t answer_bytes)
+{
+    const uint64_t end = pal_now_ns() + strtoull(line, &line, 10) * 1000u;
+
+    while (pal_now_ns() < end)
+        pal_thread_yield();
+    return obey(line + 1, answer, answer_bytes);
+}
+
 static int obey(char *line, char *answer, size_t answer_bytes)
 {
     unsigned a = 0, b = 0;
@@ -218,7 +262,16 @@ static int obey(char *line, char *answer, size_t answer_bytes)
         return sp_close(connection);
     if (strcmp(line, "busy") == 0)
         return be_busy();
-    return -3;
+    if (sscanf(line, "slot %u", &a) == 1)
+        return change_slot(a);
+    if (strncmp(line, "code ", 5) == 0)
+        return code_of(line + 5, answer, answer_bytes);
+    if (strncmp(line, "insist ", 7) == 0)
+        return insist(line + 7, answer, answer_bytes);
+    if (strncmp(line, "after ", 6) == 0)
+        return after(line + 6, answer, answer_bytes);
+    slots[current] = connection;
+    return sp_shared_obey(slots, connection, line, answer, answer_bytes);
 }
 
 int sp_role(void)
@@ -243,7 +296,7 @@ int sp_role(void)
         if (error == 0)
             printf("ok %s\n", answer);
         else
-            printf("%s: %d %s\n", line, error, sw_error_name(error));
+            printf("%.60s: %d %s\n", line, error, sw_error_name(error));
         fflush(stdout);
     }
     if (listener != INVALID_SOCKET)

@@ -15,14 +15,16 @@ uint64_t sp_traffic_bytes(void)
     return total;
 }
 
-int sp_traffic_start(struct sp_traffic *t, SOCKET s, uint32_t seed, uint64_t at)
+static bool prepare(struct sp_traffic *t, SOCKET s)
 {
     memset(t, 0, sizeof(*t));
     t->s = s;
     t->data = malloc((size_t)sp_traffic_bytes());
-    if (t->data == NULL)
-        return -1;
-    sp_fill(t->data, (size_t)sp_traffic_bytes(), seed, at);
+    return t->data != NULL;
+}
+
+static int start(struct sp_traffic *t, SOCKET s)
+{
     for (char *piece = t->data; t->count < SP_TRAFFIC_PIECES; t->count++) {
         WSABUF buffer = {sizes[t->count], piece};
         int error = sp_send_overlapped(s, &buffer, 1, &t->ov[t->count]);
@@ -32,6 +34,22 @@ int sp_traffic_start(struct sp_traffic *t, SOCKET s, uint32_t seed, uint64_t at)
         piece += sizes[t->count];
     }
     return 0;
+}
+
+int sp_traffic_start(struct sp_traffic *t, SOCKET s, uint32_t seed, uint64_t at)
+{
+    if (!prepare(t, s))
+        return -1;
+    sp_fill(t->data, (size_t)sp_traffic_bytes(), seed, at);
+    return start(t, s);
+}
+
+int sp_mixed_start(struct sp_traffic *t, SOCKET s, unsigned sender, uint64_t at)
+{
+    if (!prepare(t, s))
+        return -1;
+    sp_mixed_fill(t->data, (size_t)sp_traffic_bytes(), sender, at);
+    return start(t, s);
 }
 
 /* 0, the code of one that failed, or -2: not all of it went. */
