@@ -524,6 +524,44 @@ static void it_dies_and_a_select_waits(void **state)
     lost(&x);
 }
 
+static int select_long(void *context)
+{
+    struct selecting *w = context;
+
+    return sp_select(w->s, SP_READ, 50000, &w->ready);
+}
+
+/* Longer than a call waits for control (15 s) and control for what was sent (10 s): a select has no limit, and is told when control comes at last. */
+static void the_peer_reads_late_and_a_select_waits(void **state)
+{
+    struct sp_shared x;
+    struct selecting w = {.ready = 0};
+    struct sp_reader reader = {.seed = 7, .piece_bytes = 100000, .want = 5000000};
+    struct sp_call call;
+    char text[4];
+
+    (void)state;
+    needs_control();
+    sp_shared_open(&x);
+    sp_use_there(&x);
+    second_process_order(&x.p, "send 7 5000000");
+    wait_us(100000);
+    w.s = x.pair.a;
+    sp_call_start(&call, select_long, &w);
+    wait_us(22000000);
+    assert_int_equal(pal_load_acquire(&call.is_over), 0);
+    reader.s = x.pair.b;
+    sp_reader_start(&reader);
+    sp_reader_join(&reader);
+    second_process_answer(&x.p);
+    sp_send_all(x.pair.b, "late", 4);
+    sp_ok(sp_call_join(&call));
+    assert_int_equal(w.ready, SP_READ);
+    sp_recv_all(x.pair.a, text, 4);
+    assert_memory_equal(text, "late", 4);
+    sp_shared_close(&x);
+}
+
 static void it_dies_and_an_event_is_selected(void **state)
 {
     struct sp_shared x;
@@ -611,6 +649,7 @@ int sp_control_ends(void)
         sp_test(it_dies_and_a_receive_blocks),
         sp_test(it_dies_and_operations_wait),
         sp_test(it_dies_and_a_select_waits),
+        sp_test(the_peer_reads_late_and_a_select_waits),
         sp_test(it_dies_and_an_event_is_selected),
         sp_test(it_dies_while_control_moves),
     };
