@@ -26,6 +26,7 @@ void sw_san_settings_init(struct sw_san_settings *s)
                                   .keepalive_step_ms = 1000,
                                   .keepalive_probes = 10,
                                   .connect_ms = 21000,
+                                  .control_ms = 15000,
                                   .spin_us = 50};
 }
 

@@ -13,8 +13,10 @@ struct sw_san_settings {
     uint32_t receives, message_bytes, send_buffers, storage_bytes, threshold_bytes, transfers;
     uint32_t negotiate_ms, suspend_ms, close_ms;
     uint32_t keepalive_ms, keepalive_step_ms,
-        keepalive_probes;     /* keepalive_ms used when SO_KEEPALIVE is set */
-    uint32_t connect_ms;      /* patience with WSPConnect */
+        keepalive_probes; /* keepalive_ms used when SO_KEEPALIVE is set */
+    uint32_t connect_ms;  /* patience with WSPConnect */
+    uint32_t
+        control_ms; /* patience of a call with a connection that is with another process (contract 8.10); two thirds for giving it */
     uint32_t spin_us;         /* a blocking call polls so long before it sleeps; 0: never */
     uint32_t accept_delay_ms; /* tests: wait before the first receive of an accepted socket (contract 8.5) */
     bool force_push;          /* tests: say that there is no WSPRdmaRead */

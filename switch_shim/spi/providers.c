@@ -51,6 +51,7 @@ static void read_settings(void)
     read_number("WSD_SAN_SUSPEND_MS", &settings.suspend_ms);
     read_number("WSD_SAN_CONNECT_MS", &settings.connect_ms);
     read_number("WSD_SAN_CLOSE_MS", &settings.close_ms);
+    read_number("WSD_SAN_CONTROL_MS", &settings.control_ms);
     read_number("WSD_SAN_SPIN_US", &settings.spin_us);
     read_number("WSD_SAN_ACCEPT_DELAY_MS", &settings.accept_delay_ms);
     read_number("WSD_SAN_FORCE_PUSH", &force_push);

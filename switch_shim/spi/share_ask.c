@@ -5,11 +5,10 @@
 #include "pal/time.h"
 #include "spi/share.h"
 
-#define ASK_MS      15000u /* until a call is told that control does not come; giving it may take 10 s */
-#define RETRY_MS    100u   /* between two questions */
-#define PATIENCE_MS 100u   /* control that has just left is wanted back because somebody waits */
-#define EVENTS_MS   1000u  /* because of event selections alone */
-#define NOWHERE_MS  2000u  /* no place: nobody controls it any more */
+#define RETRY_MS    100u  /* between two questions */
+#define PATIENCE_MS 100u  /* control that has just left is wanted back because somebody waits */
+#define EVENTS_MS   1000u /* because of event selections alone */
+#define NOWHERE_MS  2000u /* no place: nobody controls it any more */
 
 static struct sw_share *state_of(struct sw_sock *s)
 {
@@ -145,7 +144,7 @@ static void ask(struct sw_sock *s)
     bool was_dead = false;
 
     hold_back(s, share);
-    deadline = in_ms(ASK_MS);
+    deadline = in_ms(sw_providers_settings()->control_ms);
     nowhere = in_ms(NOWHERE_MS);
     while (!ends(s, share)) {
         const bool is_dead = sw_share_question(s, sw_note_make(share, SW_NOTE_DEMAND)) != 0;
@@ -159,10 +158,10 @@ static void ask(struct sw_sock *s)
         was_dead =
             is_dead; /* twice: it may have given control away before it ended, and that is just being taken */
         if (!somebody_waits(s, share)) {
-            deadline = in_ms(ASK_MS);
+            deadline = in_ms(sw_providers_settings()->control_ms);
         } else if (pal_now_ns() >= deadline) {
             give_up(s, share);
-            deadline = in_ms(ASK_MS);
+            deadline = in_ms(sw_providers_settings()->control_ms);
         }
         wait_a_while(s, share);
     }

@@ -13,12 +13,17 @@
 #include "pal/time.h"
 #include "spi/description.h"
 
-#define GIVE_MS 10000u /* patience with a connection that still moves data: our choice */
 #define TAKE_MS                                                                                              \
     5000u /* and with a process that is to take control, when this one is about to close: our choice */
 #define TAKE_LOOK_MS 1u
 
 /* --- giving --- */
+
+/* Patience with a connection that still moves data; who waits for it waits longer. Our choice. */
+static uint32_t give_ms(void)
+{
+    return sw_providers_settings()->control_ms / 3u * 2u;
+}
 
 static struct sw_carrier *begin_grant(struct sw_sock *s, struct sw_share *share)
 {
@@ -96,7 +101,7 @@ static int grant(struct sw_sock *s, struct sw_share *share, const struct sw_hold
 
     if (c == NULL)
         return WSAENOTCONN;
-    code = c->ops->give(c, to->pid, text, &bytes, pal_now_ns() + GIVE_MS * 1000000ull);
+    code = c->ops->give(c, to->pid, text, &bytes, pal_now_ns() + give_ms() * UINT64_C(1000000));
     if (code != 0) {
         sw_share_restart(
             s,

@@ -531,7 +531,7 @@ static int select_long(void *context)
     return sp_select(w->s, SP_READ, 50000, &w->ready);
 }
 
-/* Longer than a call waits for control (15 s) and control for what was sent (10 s): a select has no limit, and is told when control comes at last. */
+/* Longer than a call waits for control (1.5 s here) and control for what was sent (1 s): a select has no limit, and is told when control comes at last. */
 static void the_peer_reads_late_and_a_select_waits(void **state)
 {
     struct sp_shared x;
@@ -542,13 +542,14 @@ static void the_peer_reads_late_and_a_select_waits(void **state)
 
     (void)state;
     needs_control();
+    sp_reload_with("WSD_SAN_CONTROL_MS", "1500");
     sp_shared_open(&x);
     sp_use_there(&x);
     second_process_order(&x.p, "send 7 5000000");
     wait_us(100000);
     w.s = x.pair.a;
     sp_call_start(&call, select_long, &w);
-    wait_us(22000000);
+    wait_us(2500000);
     assert_int_equal(pal_load_acquire(&call.is_over), 0);
     reader.s = x.pair.b;
     sp_reader_start(&reader);
@@ -560,6 +561,7 @@ static void the_peer_reads_late_and_a_select_waits(void **state)
     sp_recv_all(x.pair.a, text, 4);
     assert_memory_equal(text, "late", 4);
     sp_shared_close(&x);
+    sp_reload_without("WSD_SAN_CONTROL_MS");
 }
 
 static void it_dies_and_an_event_is_selected(void **state)
