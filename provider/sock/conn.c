@@ -57,7 +57,11 @@ uint32_t wsd_conn_reads(const struct vb_conn_params *ours, uint8_t offered)
 static int start_in_use(struct wsd_sock *s, const struct vb_addr *to, const struct wsd_wire *w)
 {
     struct vb_conn *conn;
-    vb_status_t st = vb_conn_create(wsd_provider.cm, &s->local, s, &conn);
+    struct vb_addr local = s->local;
+    if (s->role != WSD_ROLE_SWITCH)
+        local.port =
+            0; /* the peer looks at keys and host; the port may be a listener's, which is to find it free elsewhere (8.10) */
+    vb_status_t st = vb_conn_create(wsd_provider.cm, &local, s, &conn);
     if (st != VB_OK)
         return wsd_error_connect(st);
     wsd_sock_hold(s, WSD_REF_CONN); /* until wsd_conn_finish() */
