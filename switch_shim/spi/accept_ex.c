@@ -220,20 +220,14 @@ static void serve(struct sw_sock *listener)
 
 void sw_accept_event(struct sw_sock *listener)
 {
-    bool has_requests, is_elsewhere;
+    bool has_requests;
 
     pal_mutex_lock(&listener->lock);
     listener->accept_events++;
     has_requests = listener->accept_first != NULL || listener->is_pumping;
-    is_elsewhere = listener->is_moved;
     pal_cond_broadcast(&listener->changed);
     sw_events_wake_locked(listener, FD_ACCEPT);
     pal_mutex_unlock(&listener->lock);
-    if (is_elsewhere) { /* who came while the SAN half went */
-        sw_sock_hold(listener);
-        if (!sw_job_start(sw_share_arrival, listener))
-            sw_sock_release(listener);
-    }
     if (!has_requests) {
         sw_events_happened(listener, FD_ACCEPT, 0);
         return;

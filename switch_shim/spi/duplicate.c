@@ -113,7 +113,10 @@ static int share(struct sw_sock *s, struct sw_carrier *c, DWORD process, struct 
         return code;
     fill(s, process, d);
     d->is_san = true;
-    return sw_description_put(d, text, false, id);
+    code = sw_description_put(d, text, false, id);
+    if (code != 0)
+        sw_share_take_back(s, process);
+    return code;
 }
 
 static int give(struct sw_sock *s, DWORD process, struct sw_description *d, char *text, uint32_t *id)

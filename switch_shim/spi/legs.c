@@ -82,6 +82,8 @@ static void events(void *owner, uint32_t happened, int error)
 
     if ((happened & FD_CONNECT) != 0)
         sw_connect_event(leg, error);
+    if ((happened & FD_ACCEPT) != 0 && leg->is_san)
+        sw_share_arrived(leg->sock);
     if ((happened & FD_ACCEPT) != 0)
         sw_accept_event(leg->sock);
     happened &= ~(uint32_t)(FD_CONNECT | FD_ACCEPT);

@@ -158,6 +158,7 @@ bool sw_share_is_listener(struct sw_sock *s);
 
 /* Another handle is made for the process. 0; WSAENOBUFS: too many share it; SW_E_MOVED: control has just gone */
 int sw_share_offer(struct sw_sock *s, uint32_t pid);
+void sw_share_take_back(struct sw_sock *s, uint32_t pid); /* the process has not heard of it */
 /* A handle was taken. 0, WSAENETDOWN: nobody knows of it */
 int sw_share_join(struct sw_sock *s, uint32_t offer);
 /* The one that is being taken counts no longer: control is here. */
@@ -200,6 +201,6 @@ void sw_share_take_listener(struct sw_sock *s, const struct sw_description *d, c
 void sw_share_came(const struct sw_note *n);
 void sw_share_take_what_came(void); /* may block */
 void sw_share_pass_on_listener(struct sw_sock *s);
-void sw_share_arrival(void *sock); /* a job; holds a reference */
+void sw_share_arrived(struct sw_sock *s); /* somebody may be accepted from the SAN half, which may be gone */
 
 #endif

@@ -7,7 +7,7 @@
 
 /* Our choices. */
 #define RETRY_MS 100u         /* between two questions */
-#define JOIN_MS  2000u        /* until a handle is not given because nobody knows of it */
+#define JOIN_MS  5000u        /* until a handle is not given because nobody knows of it */
 #define OFFER_NS 60000000000u /* a handle that nobody takes, as the provider's WSD_DUPLICATE_EXPIRY_MS */
 
 static struct sw_share *state_of(struct sw_sock *s)
@@ -74,6 +74,18 @@ int sw_share_offer(struct sw_sock *s, uint32_t pid)
     }
     pal_mutex_unlock(&s->lock);
     return h == NULL ? WSAENOBUFS : 0;
+}
+
+void sw_share_take_back(struct sw_sock *s, uint32_t pid)
+{
+    struct sw_share *share = state_of(s);
+    struct sw_holder *h;
+
+    pal_mutex_lock(&s->lock);
+    h = sw_share_find_holder_locked(share, pid);
+    if (h != NULL && h->offers > 0 && --h->offers == 0 && h->box == 0)
+        sw_share_forget_holder_locked(share, h);
+    pal_mutex_unlock(&s->lock);
 }
 
 void sw_share_count_joined_locked(struct sw_share *share)

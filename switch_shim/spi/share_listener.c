@@ -103,7 +103,7 @@ static void pass_children(struct sw_sock *listener, const struct sw_holder *to)
 }
 
 /* One that was on its way to be accepted when the rest went. */
-void sw_share_arrival(void *sock)
+static void pass_arrival(void *sock)
 {
     struct sw_sock *s = sock;
     struct sw_holder to;
@@ -119,6 +119,22 @@ void sw_share_arrival(void *sock)
         sw_sock_leave(s);
     }
     sw_sock_release(s);
+}
+
+void sw_share_arrived(struct sw_sock *s)
+{
+    bool is_elsewhere;
+
+    if (state_of(s) == NULL)
+        return;
+    pal_mutex_lock(&s->lock);
+    is_elsewhere = s->is_moved;
+    pal_mutex_unlock(&s->lock);
+    if (!is_elsewhere)
+        return;
+    sw_sock_hold(s); /* the job's */
+    if (!sw_job_start(pass_arrival, s))
+        sw_sock_release(s); /* it is accepted here, or ends with the handle */
 }
 
 /* --- giving --- */

@@ -13,8 +13,8 @@
 #include "pal/time.h"
 #include "spi/description.h"
 
-#define TAKE_MS                                                                                              \
-    5000u /* and with a process that is to take control, when this one is about to close: our choice */
+/* Patience with who is to take control when this process is about to close: our choice. */
+#define TAKE_MS      5000u
 #define TAKE_LOOK_MS 1u
 
 /* --- giving --- */
@@ -102,10 +102,8 @@ static int grant(struct sw_sock *s, struct sw_share *share, const struct sw_hold
     if (c == NULL)
         return WSAENOTCONN;
     code = c->ops->give(c, to->pid, text, &bytes, pal_now_ns() + give_ms() * UINT64_C(1000000));
-    if (code != 0) {
-        sw_share_restart(
-            s,
-            c); /* what came meanwhile gets the connection's answer; until then nobody else gives it away */
+    if (code != 0) { /* until the restart is through nobody else gives it away */
+        sw_share_restart(s, c);
         return code;
     }
     pal_mutex_lock(&s->lock);
@@ -299,6 +297,10 @@ static void take(uint64_t identity, const struct sw_description *d, const char *
         s = make_orphan(d);
     if (s == NULL)
         return;
+    if (!sw_share_is_away(s)) { /* nobody can give what is here */
+        sw_sock_leave(s);
+        return;
+    }
     code = sw_description_carrier(s, d, text, &leg);
     if (code == 0)
         install(s, d, leg);
