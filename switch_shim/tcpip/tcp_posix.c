@@ -251,7 +251,7 @@ int tcp_os_accept(pal_socket s, pal_socket *out, WSD_SOCKADDR_STORAGE *remote, i
 
 int tcp_os_name(pal_socket s, bool is_peer, WSD_SOCKADDR_STORAGE *out, int *bytes)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof ss;
     int result = is_peer ? getpeername(s, (struct sockaddr *)&ss, &n)
                          : getsockname(s, (struct sockaddr *)&ss, &n);
