@@ -26,7 +26,7 @@ static void fill_share(const struct sw_share *share, struct sw_description *d)
 
 void sw_description_fill_locked(struct sw_sock *s, DWORD target, struct sw_description *d)
 {
-    const struct sw_share *share = pal_load_acquire(&s->share);
+    const struct sw_share *share = sw_share_of(s);
 
     PAL_ASSERT_HELD(&s->lock);
     d->magic = MAGIC;

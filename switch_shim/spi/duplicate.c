@@ -57,15 +57,15 @@ static int share_listener(struct sw_sock *s)
 
     pal_mutex_lock(&s->lock);
     is_wanted = s->state == SW_LISTENING && s->af == WS_AF_INET;
-    is_first = pal_load_acquire(&s->share) == NULL;
+    is_first = sw_share_of(s) == NULL;
     pal_mutex_unlock(&s->lock);
     if (!is_wanted || sw_providers_mode() == SW_SWITCH_OFF)
         return 0;
     memset(&local, 0, sizeof(local));
     code = sw_share_make(s, 0, &local, (int)sizeof(local));
     if (code == 0 && is_first) {
-        sw_share_self(pal_load_acquire(&s->share), &self);
-        sw_place_put(pal_load_acquire(&s->share)->identity, &self, 0);
+        sw_share_self(sw_share_of(s), &self);
+        sw_place_put(sw_share_of(s)->identity, &self, 0);
     }
     return code;
 }
@@ -93,7 +93,7 @@ static int give_system_socket(struct sw_sock *s, struct sw_carrier *c, DWORD pro
 static int share(struct sw_sock *s, struct sw_carrier *c, DWORD process, struct sw_description *d, char *text,
                  uint32_t *id)
 {
-    const bool is_first = pal_load_acquire(&s->share) == NULL;
+    const bool is_first = sw_share_of(s) == NULL;
     struct sw_holder self;
     WSD_SOCKADDR_STORAGE local;
     int local_bytes = sizeof(local);
@@ -104,8 +104,8 @@ static int share(struct sw_sock *s, struct sw_carrier *c, DWORD process, struct 
     if (code == 0)
         code = sw_share_make(s, 0, &local, local_bytes);
     if (code == 0 && is_first) { /* later control may be leaving right now, and who takes it writes there */
-        sw_share_self(pal_load_acquire(&s->share), &self);
-        sw_place_put(pal_load_acquire(&s->share)->identity, &self, 0);
+        sw_share_self(sw_share_of(s), &self);
+        sw_place_put(sw_share_of(s)->identity, &self, 0);
     }
     if (code == 0)
         code = sw_share_offer(s, process);
@@ -204,8 +204,8 @@ static int join_listener(struct sw_sock *s, const struct sw_description *d, uint
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
-    pal_load_acquire(&s->share)->next = d->from;
-    pal_load_acquire(&s->share)->generation = d->generation;
+    sw_share_of(s)->next = d->from;
+    sw_share_of(s)->generation = d->generation;
     s->backlog = d->backlog;
     s->is_moved = true;
     pal_mutex_unlock(&s->lock);
@@ -254,8 +254,8 @@ static int adopt_share(struct sw_sock *s, const struct sw_description *d)
     if (code != 0)
         return code;
     pal_mutex_lock(&s->lock);
-    pal_load_acquire(&s->share)->next = d->from;
-    pal_load_acquire(&s->share)->generation = d->generation;
+    sw_share_of(s)->next = d->from;
+    sw_share_of(s)->generation = d->generation;
     pal_mutex_unlock(&s->lock);
     return 0;
 }

@@ -16,11 +16,6 @@
 
 /* --- the state --- */
 
-static struct sw_share *state_of(const struct sw_sock *s)
-{
-    return pal_load_acquire(&((struct sw_sock *)(uintptr_t)s)->share);
-}
-
 static pal_atomic_u32 instances;
 
 int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORAGE *local, int local_bytes)
@@ -28,7 +23,7 @@ int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORA
     struct sw_share *fresh;
     int code;
 
-    if (state_of(s) != NULL)
+    if (sw_share_of(s) != NULL)
         return 0;
     fresh = calloc(1, sizeof(*fresh));
     code = fresh == NULL ? WSAENOBUFS : sw_mail_start();
@@ -44,7 +39,7 @@ int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORA
     fresh->local_bytes = local_bytes;
     fresh->since_ns = pal_now_ns();
     pal_mutex_lock(&s->lock);
-    if (state_of(s) == NULL) {
+    if (sw_share_of(s) == NULL) {
         pal_store_release(&s->share, fresh);
         fresh = NULL;
     }
@@ -55,7 +50,7 @@ int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORA
 
 void sw_share_free(struct sw_sock *s)
 {
-    free(state_of(s));
+    free(sw_share_of(s));
     pal_store_relaxed(&s->share, NULL);
 }
 
@@ -63,7 +58,7 @@ bool sw_share_is_away(struct sw_sock *s)
 {
     bool yes;
 
-    if (state_of(s) == NULL)
+    if (sw_share_of(s) == NULL)
         return false;
     pal_mutex_lock(&s->lock);
     yes = s->is_moved && s->state == SW_CONNECTED; /* a listener has its TCP/IP half everywhere */
@@ -73,7 +68,7 @@ bool sw_share_is_away(struct sw_sock *s)
 
 bool sw_share_look(struct sw_sock *s, struct sw_carrier **c)
 {
-    const bool is_shared = state_of(s) != NULL;
+    const bool is_shared = sw_share_of(s) != NULL;
     bool yes;
 
     *c = pal_load_acquire(&s->data);
@@ -88,7 +83,7 @@ bool sw_share_look(struct sw_sock *s, struct sw_carrier **c)
 
 int sw_share_name(struct sw_sock *s, WSD_SOCKADDR_STORAGE *out, int *bytes)
 {
-    const struct sw_share *share = state_of(s);
+    const struct sw_share *share = sw_share_of(s);
 
     memcpy(out, &share->local, (size_t)share->local_bytes);
     *bytes = share->local_bytes;
@@ -97,7 +92,7 @@ int sw_share_name(struct sw_sock *s, WSD_SOCKADDR_STORAGE *out, int *bytes)
 
 int sw_share_lost(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     int code;
 
     if (share == NULL)
@@ -110,8 +105,10 @@ int sw_share_lost(struct sw_sock *s)
 
 bool sw_share_has_interest_locked(const struct sw_sock *s)
 {
-    const struct sw_share *share = state_of(s);
+    const struct sw_share *share = sw_share_of(s);
 
+    if (s->state == SW_LISTENING)
+        return share->is_used || sw_share_is_accepting_locked(s);
     return share->is_used || share->waiters > 0 || share->first != NULL || s->selectors != NULL ||
            (pal_load_relaxed(&((struct sw_sock *)(uintptr_t)s)->event_mask) & DATA_EVENTS) != 0;
 }
@@ -133,7 +130,7 @@ static void ask_failed_locked(struct sw_sock *s, struct sw_share *share, int cod
 
 void sw_share_want(struct sw_sock *s, bool is_used)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     bool starts = false;
 
     if (share == NULL)
@@ -175,7 +172,7 @@ static int over_locked(struct sw_sock *s, const struct sw_share *share, unsigned
 
 int sw_share_wait(struct sw_sock *s, uint32_t timeout_ms)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_blocker b;
     unsigned failed;
     bool is_here = false;
@@ -228,7 +225,7 @@ static void insert_locked(struct sw_share *share, struct sw_io *io)
 static int strand(struct sw_io *io, struct sw_carrier **c)
 {
     struct sw_sock *s = io->sock;
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     int code = WSA_IO_PENDING;
 
     pal_mutex_lock(&s->lock);
@@ -320,7 +317,7 @@ static struct sw_io *take_first(struct sw_sock *s, struct sw_share *share)
 bool sw_share_cancel(struct sw_io *io)
 {
     struct sw_sock *s = io->sock;
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_carrier *coming;
     struct sw_io **at;
     bool found;
@@ -345,7 +342,7 @@ bool sw_share_cancel(struct sw_io *io)
 
 void sw_share_end_stranded(struct sw_sock *s, int code)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_io *io;
 
     while (share != NULL && (io = take_first(s, share)) != NULL)
@@ -359,7 +356,7 @@ void sw_share_closed(struct sw_sock *s)
 
 void sw_share_restart(struct sw_sock *s, struct sw_carrier *c)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_io *io;
 
     pal_store_release(&share->coming, c);
@@ -384,7 +381,7 @@ void sw_share_restart(struct sw_sock *s, struct sw_carrier *c)
 
 void sw_share_lose(struct sw_sock *s, int code)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
 
     pal_mutex_lock(&s->lock);
     if (s->is_moved && share->lost == 0)

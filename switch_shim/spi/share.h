@@ -62,6 +62,12 @@ struct sw_share {
     pal_atomic_u64 order;
 };
 
+/* NULL: only this process has the socket. */
+static inline struct sw_share *sw_share_of(const struct sw_sock *s)
+{
+    return pal_load_acquire(&((struct sw_sock *)(uintptr_t)s)->share);
+}
+
 /* --- share.c --- */
 
 /* Makes a socket one that is shared: as `identity` says, 0: for the first time. 0, WSAENOBUFS. A call is counted inside. */
@@ -83,7 +89,7 @@ struct sw_carrier *sw_share_carrier(struct sw_sock *s, uint32_t timeout_ms, int 
 /* The number of an overlapped operation among those of its socket; 0 as long as that is not shared. */
 static inline uint64_t sw_share_order(struct sw_sock *s)
 {
-    struct sw_share *share = pal_load_acquire(&s->share);
+    struct sw_share *share = sw_share_of(s);
 
     return share == NULL ? 0 : atomic_fetch_add_explicit(&share->order, 1u, memory_order_relaxed) + 1u;
 }
@@ -153,6 +159,9 @@ void sw_share_ask(void *sock); /* a job; holds a reference */
 /* A message to who has control, asked as often as need be. 0; WSAECONNRESET: that process has ended. */
 int sw_share_question(struct sw_sock *s, struct sw_note n);
 bool sw_share_is_listener(struct sw_sock *s);
+/* True: there is nothing more to ask for, and who wants control next asks anew. */
+bool sw_share_asking_ends(struct sw_sock *s);
+void sw_share_pause_asking(struct sw_sock *s, uint32_t ms); /* or until that is so */
 
 /* --- share_join.c --- */
 
@@ -194,6 +203,7 @@ void sw_share_wait_until_taken(const struct sw_share *share, const struct sw_hol
 /* --- share_listener.c --- */
 
 void sw_share_ask_listener(struct sw_sock *s);
+bool sw_share_is_accepting_locked(const struct sw_sock *s); /* somebody accepts here, or wants to be told */
 /* 0; WSAEWOULDBLOCK: somebody accepts here; else why it does not go. A call is counted inside. */
 int sw_share_grant_listener(struct sw_sock *s, const struct sw_holder *to);
 void sw_share_take_listener(struct sw_sock *s, const struct sw_description *d, const char *text);

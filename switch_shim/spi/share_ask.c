@@ -10,11 +10,6 @@
 #define EVENTS_MS   1000u /* because of event selections alone */
 #define NOWHERE_MS  2000u /* no place: nobody controls it any more */
 
-static struct sw_share *state_of(struct sw_sock *s)
-{
-    return pal_load_acquire(&s->share);
-}
-
 static uint64_t in_ms(uint32_t ms)
 {
     return pal_now_ns() + ms * UINT64_C(1000000);
@@ -25,7 +20,7 @@ static uint64_t in_ms(uint32_t ms)
 /* Whom to ask. The number of a record: the connection waits there for this process. */
 static uint32_t find_owner(struct sw_sock *s, struct sw_holder *out)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_place_note place;
 
     if (sw_place_find(share->identity, &place) && !sw_mail_is_here(&place.at)) {
@@ -41,7 +36,7 @@ static uint32_t find_owner(struct sw_sock *s, struct sw_holder *out)
 /* 0: asked, or to be asked again. WSAECONNRESET: who had it has ended. */
 int sw_share_question(struct sw_sock *s, struct sw_note n)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder owner;
     uint32_t grant = find_owner(s, &owner);
 
@@ -79,9 +74,10 @@ static void hold_back(struct sw_sock *s, struct sw_share *share)
     pal_mutex_unlock(&s->lock);
 }
 
-static void wait_a_while(struct sw_sock *s, struct sw_share *share)
+void sw_share_pause_asking(struct sw_sock *s, uint32_t ms)
 {
-    uint64_t until = in_ms(RETRY_MS);
+    const struct sw_share *share = sw_share_of(s);
+    uint64_t until = in_ms(ms);
     bool in_time = true;
 
     pal_mutex_lock(&s->lock);
@@ -90,9 +86,9 @@ static void wait_a_while(struct sw_sock *s, struct sw_share *share)
     pal_mutex_unlock(&s->lock);
 }
 
-/* True: there is nothing more to ask for, and who wants control next asks anew. */
-static bool ends(struct sw_sock *s, struct sw_share *share)
+bool sw_share_asking_ends(struct sw_sock *s)
 {
+    struct sw_share *share = sw_share_of(s);
     bool yes;
 
     pal_mutex_lock(&s->lock);
@@ -138,7 +134,7 @@ bool sw_share_is_listener(struct sw_sock *s)
 
 static void ask(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_place_note place;
     uint64_t deadline, nowhere;
     bool was_dead = false;
@@ -146,7 +142,7 @@ static void ask(struct sw_sock *s)
     hold_back(s, share);
     deadline = in_ms(sw_providers_settings()->control_ms);
     nowhere = in_ms(NOWHERE_MS);
-    while (!ends(s, share)) {
+    while (!sw_share_asking_ends(s)) {
         const bool is_dead = sw_share_question(s, sw_note_make(share, SW_NOTE_DEMAND)) != 0;
 
         if (sw_place_find(share->identity, &place))
@@ -163,7 +159,7 @@ static void ask(struct sw_sock *s)
             give_up(s, share);
             deadline = in_ms(sw_providers_settings()->control_ms);
         }
-        wait_a_while(s, share);
+        sw_share_pause_asking(s, RETRY_MS);
     }
 }
 

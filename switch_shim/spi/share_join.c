@@ -10,11 +10,6 @@
 #define JOIN_MS  5000u        /* until a handle is not given because nobody knows of it */
 #define OFFER_NS 60000000000u /* a handle that nobody takes, as the provider's WSD_DUPLICATE_EXPIRY_MS */
 
-static struct sw_share *state_of(struct sw_sock *s)
-{
-    return pal_load_acquire(&s->share);
-}
-
 static uint64_t in_ms(uint32_t ms)
 {
     return pal_now_ns() + ms * UINT64_C(1000000);
@@ -59,7 +54,7 @@ struct sw_holder *sw_share_add_holder_locked(struct sw_share *share, uint32_t pi
 
 int sw_share_offer(struct sw_sock *s, uint32_t pid)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder *h;
 
     pal_mutex_lock(&s->lock);
@@ -78,7 +73,7 @@ int sw_share_offer(struct sw_sock *s, uint32_t pid)
 
 void sw_share_take_back(struct sw_sock *s, uint32_t pid)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder *h;
 
     pal_mutex_lock(&s->lock);
@@ -145,7 +140,7 @@ static bool ask_to_join(struct sw_sock *s, struct sw_share *share, const struct 
 
 int sw_share_join(struct sw_sock *s, uint32_t offer)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_note n = sw_note_make(share, SW_NOTE_JOIN);
     bool is_known = begin_join(s, share, offer);
 
@@ -163,7 +158,7 @@ void sw_share_leave_all(void)
 
 void sw_share_leave(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     bool is_here, is_lost, is_listening;
 
     if (share == NULL)

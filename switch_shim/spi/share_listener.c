@@ -22,13 +22,7 @@
 #define GIVE_MS    2000u
 #define NOWHERE    20u /* questions without a place, or an answer: nobody has it */
 
-static struct sw_share *state_of(struct sw_sock *s)
-{
-    return pal_load_acquire(&s->share);
-}
-
-/* Somebody accepts here, or wants to be told. */
-static bool is_accepting_locked(const struct sw_sock *s)
+bool sw_share_is_accepting_locked(const struct sw_sock *s)
 {
     return s->accept_waiters > 0 || s->accept_first != NULL || s->selectors != NULL ||
            (pal_load_relaxed(&((struct sw_sock *)(uintptr_t)s)->event_mask) & FD_ACCEPT) != 0;
@@ -79,7 +73,7 @@ static int write_down(struct sw_sock *s, const struct sw_holder *to, char *text,
 
 static int pass_child(struct sw_sock *listener, struct sw_sock *s, const struct sw_holder *to)
 {
-    struct sw_note n = sw_note_make(state_of(listener), SW_NOTE_CHILD);
+    struct sw_note n = sw_note_make(sw_share_of(listener), SW_NOTE_CHILD);
     char *text = malloc(SW_TEXT_ROOM);
     int code = text == NULL ? WSAENOBUFS : write_down(s, to, text, &n.record);
 
@@ -110,8 +104,8 @@ static void pass_arrival(void *sock)
     bool goes;
 
     pal_mutex_lock(&s->lock);
-    goes = s->is_moved && !is_accepting_locked(s);
-    to = state_of(s)->next;
+    goes = s->is_moved && !sw_share_is_accepting_locked(s);
+    to = sw_share_of(s)->next;
     pal_mutex_unlock(&s->lock);
     if (goes && sw_sock_enter(s)) {
         pass_children(s, &to);
@@ -125,7 +119,7 @@ void sw_share_arrived(struct sw_sock *s)
 {
     bool is_elsewhere;
 
-    if (state_of(s) == NULL)
+    if (sw_share_of(s) == NULL)
         return;
     pal_mutex_lock(&s->lock);
     is_elsewhere = s->is_moved;
@@ -145,7 +139,7 @@ static bool begin(struct sw_sock *s, struct sw_share *share)
 
     pal_mutex_lock(&s->lock);
     may = !s->is_moved && !share->is_granting && s->state == SW_LISTENING &&
-          (share->is_leaving || !is_accepting_locked(s));
+          (share->is_leaving || !sw_share_is_accepting_locked(s));
     share->is_granting |= may; /* else it may be another grant's */
     pal_mutex_unlock(&s->lock);
     return may;
@@ -177,7 +171,7 @@ static int give(struct sw_sock *s, struct sw_share *share, const struct sw_holde
 
 int sw_share_grant_listener(struct sw_sock *s, const struct sw_holder *to)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_description *d = calloc(1, sizeof(*d));
     char *text = malloc(SW_TEXT_ROOM);
     int code = d == NULL || text == NULL ? WSAENOBUFS : give(s, share, to, d, text);
@@ -191,7 +185,7 @@ int sw_share_grant_listener(struct sw_sock *s, const struct sw_holder *to)
 
 static void install(struct sw_sock *s, const struct sw_description *d, struct sw_leg *list)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder self;
 
     pal_mutex_lock(&s->lock);
@@ -221,7 +215,7 @@ void sw_share_take_listener(struct sw_sock *s, const struct sw_description *d, c
 /* Who had it has ended. */
 static void listen_again(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     bool goes;
 
     pal_mutex_lock(&s->lock);
@@ -341,56 +335,35 @@ void sw_share_take_what_came(void)
 
 /* --- asking --- */
 
-static bool is_over_locked(struct sw_sock *s, const struct sw_share *share)
+/* A call that has not waited is asked for once. */
+static void pause_asking(struct sw_sock *s, struct sw_share *share, uint32_t ms)
 {
-    return !s->is_moved || share->is_leaving || (pal_load_relaxed(&s->use) & SW_USE_CLOSING) != 0 ||
-           !(share->is_used || is_accepting_locked(s));
-}
-
-static bool ends(struct sw_sock *s, struct sw_share *share)
-{
-    bool yes;
-
+    sw_share_pause_asking(s, ms);
     pal_mutex_lock(&s->lock);
-    yes = is_over_locked(s, share);
-    if (yes)
-        share->is_asking = false;
-    pal_mutex_unlock(&s->lock);
-    return yes;
-}
-
-static void wait_a_while(struct sw_sock *s, struct sw_share *share, uint32_t ms)
-{
-    uint64_t until = pal_now_ns() + ms * UINT64_C(1000000);
-    bool in_time = true;
-
-    pal_mutex_lock(&s->lock);
-    while (in_time && !is_over_locked(s, share))
-        in_time = pal_cond_timedwait(&s->changed, &s->lock, until);
-    share->is_used = false; /* of a call that has not waited: it was asked for it once */
+    share->is_used = false;
     pal_mutex_unlock(&s->lock);
 }
 
 void sw_share_ask_listener(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_place_note place;
     unsigned nowhere = 0;
 
-    for (unsigned i = 0; !ends(s, share); i++) {
-        int code = sw_share_question(s, sw_note_make(state_of(s), SW_NOTE_DEMAND));
+    for (unsigned i = 0; !sw_share_asking_ends(s); i++) {
+        int code = sw_share_question(s, sw_note_make(sw_share_of(s), SW_NOTE_DEMAND));
 
         nowhere = sw_place_find(share->identity, &place) ? 0 : nowhere + 1;
         if (code != 0 || nowhere == NOWHERE)
             listen_again(s);
         else
-            wait_a_while(s, share, i < FIRST ? RETRY_MS : PATIENT_MS);
+            pause_asking(s, share, i < FIRST ? RETRY_MS : PATIENT_MS);
     }
 }
 
 void sw_share_pass_on_listener(struct sw_sock *s)
 {
-    struct sw_share *share = state_of(s);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder to;
 
     if (sw_share_pick(s, share, &to) && sw_share_grant_listener(s, &to) == 0)

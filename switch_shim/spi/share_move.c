@@ -121,7 +121,7 @@ static int grant(struct sw_sock *s, struct sw_share *share, const struct sw_hold
 
 int sw_share_grant(struct sw_sock *s, const struct sw_holder *to)
 {
-    struct sw_share *share = pal_load_acquire(&s->share);
+    struct sw_share *share = sw_share_of(s);
     struct sw_description *d = calloc(1, sizeof(*d));
     char *text = malloc(SW_TEXT_ROOM);
     bool goes_on = false;
@@ -210,7 +210,7 @@ void sw_share_wait_until_taken(const struct sw_share *share, const struct sw_hol
 
 bool sw_share_goes_on(struct sw_sock *s)
 {
-    struct sw_share *share = pal_load_acquire(&s->share);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder to;
 
     return share != NULL && pick(s, share, &to);
@@ -218,7 +218,7 @@ bool sw_share_goes_on(struct sw_sock *s)
 
 void sw_share_pass_on(struct sw_sock *s)
 {
-    struct sw_share *share = pal_load_acquire(&s->share);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder to;
 
     if (sw_share_pick(s, share, &to) && sw_share_grant(s, &to) == 0) {
@@ -234,7 +234,7 @@ void sw_share_pass_on(struct sw_sock *s)
 /* The socket goes on where the other process left it; what waits here begins again. */
 static void install(struct sw_sock *s, const struct sw_description *d, struct sw_leg *leg)
 {
-    struct sw_share *share = pal_load_acquire(&s->share);
+    struct sw_share *share = sw_share_of(s);
     struct sw_holder self;
     bool is_leaving;
 
@@ -281,7 +281,7 @@ static struct sw_sock *make_orphan(const struct sw_description *d)
         return NULL;
     }
     pal_mutex_lock(&s->lock);
-    pal_load_acquire(&s->share)->is_leaving = true;
+    sw_share_of(s)->is_leaving = true;
     pal_mutex_unlock(&s->lock);
     return s;
 }

@@ -7,11 +7,6 @@
 #define HOLD_MS  10u /* so long control stays at least */
 #define HOPS_MAX 4u  /* by which a question is passed on; it is asked again */
 
-static struct sw_share *state_of(struct sw_sock *s)
-{
-    return pal_load_acquire(&s->share);
-}
-
 static void answer(struct sw_sock *s, const struct sw_note *to, struct sw_share *share,
                    enum sw_note_kind kind, int code)
 {
@@ -174,7 +169,7 @@ void sw_share_note(const struct sw_note *n)
     s = sw_sock_find_shared(n->identity);
     if (s == NULL)
         return; /* closed, or never here: who asks looks elsewhere the next time */
-    share = state_of(s);
+    share = sw_share_of(s);
     if (n->kind == SW_NOTE_DENY) {
         sw_share_lose(s, n->code != 0 ? n->code : WSAECONNRESET);
     } else if (n->kind == SW_NOTE_JOINED) {

@@ -310,7 +310,7 @@ static unsigned count_blocks(void)
 
 static bool is_of(struct sw_sock *s, uint64_t identity)
 {
-    const struct sw_share *share = pal_load_acquire(&s->share);
+    const struct sw_share *share = sw_share_of(s);
     bool yes;
 
     if (share == NULL || share->identity != identity)
