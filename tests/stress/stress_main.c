@@ -60,7 +60,7 @@ void stress_fails(const struct end *e, const char *format, ...)
 WATCHDOG_LOOKS static void describe(void)
 {
     fprintf(stderr, "seed %" PRIu64 "\n", st.options.seed);
-    for (unsigned i = 0; i < st.options.sockets; i++)
+    for (unsigned i = 0; st.slots != NULL && i < st.options.sockets; i++)
         slot_describe(&st.slots[i]);
 }
 
@@ -232,6 +232,7 @@ static int run(void)
     for (unsigned i = 0; i < st.options.sockets; i++)
         slot_fini(&st.slots[i]);
     free(st.slots);
+    st.slots = NULL; /* the watchdog may still look */
     violations = sw_unload(st.provider, text, sizeof text);
     if (violations != 0) {
         fprintf(stderr, "FAIL %u contract violations seen by switch_shim:\n%s", violations, text);

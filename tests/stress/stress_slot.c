@@ -312,8 +312,11 @@ static bool connect_ends(struct slot *s)
         return slot_failed(s, "WSPConnect", error);
     error = accept_ours(s, a->c, NULL, &tell[1], &b->c);
     if (error != 0) {
+        int other = sw_connect_finish(a->c, 0, NULL); /* which of the two ends has lost the connection */
         sw_close(a->c);
-        return slot_failed(s, "WSPAccept", error);
+        stress_fails(a, "WSPAccept failed with %s, the connect %s", sw_error_name(error),
+                     other == 0 ? "is made" : sw_error_name(other));
+        return false;
     }
     error = sw_connect_finish(a->c, ct.wait_ms, NULL);
     if (error != 0) {

@@ -243,6 +243,43 @@ static void a_condition_wakes_waiters_and_gives_the_lock_back(void **state)
     pal_mutex_fini(&c.lock);
 }
 
+static void wait_for_turn_alertably(void *arg)
+{
+    struct counted *c = arg;
+    pal_mutex_lock(&c->lock);
+    while (c->value == 0)
+        (void)pal_cond_wait_alertably(&c->changed, &c->lock, UINT64_MAX);
+    PAL_ASSERT_HELD(&c->lock);
+    c->value++;
+    pal_cond_signal(&c->changed);
+    pal_mutex_unlock(&c->lock);
+}
+
+/* Half of them wait in the one way, half in the other; and so does who waits for them. */
+static void a_condition_wakes_alertable_waiters_too(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct counted c = {.value = 0};
+        struct pal_thread *threads[WORKERS];
+        assert_true(pal_mutex_init(&c.lock));
+        assert_true(pal_cond_init(&c.changed));
+        for (int i = 0; i < WORKERS; i++)
+            assert_non_null(
+                threads[i] = pal_thread_start(i % 2 ? wait_for_turn : wait_for_turn_alertably, &c, "waiter"));
+        pal_mutex_lock(&c.lock);
+        c.value = 1;
+        pal_cond_broadcast(&c.changed);
+        while (c.value != WORKERS + 1)
+            assert_true(pal_cond_wait_alertably(&c.changed, &c.lock, pal_now_ns() + (uint64_t)PATIENCE * MS));
+        pal_mutex_unlock(&c.lock);
+        for (int i = 0; i < WORKERS; i++)
+            pal_thread_join(threads[i]);
+        pal_cond_fini(&c.changed);
+        pal_mutex_fini(&c.lock);
+    }
+}
+
 static void a_timed_wait_ends_at_its_deadline(void **state)
 {
     (void)state;
@@ -255,6 +292,11 @@ static void a_timed_wait_ends_at_its_deadline(void **state)
         ;
     assert_true(pal_now_ns() >= deadline_ns);
     assert_false(pal_cond_timedwait(&c.changed, &c.lock, 1)); /* long over */
+    deadline_ns = pal_now_ns() + 15 * MS;
+    while (pal_cond_wait_alertably(&c.changed, &c.lock, deadline_ns))
+        ;
+    assert_true(pal_now_ns() >= deadline_ns);
+    assert_false(pal_cond_wait_alertably(&c.changed, &c.lock, 1));
     pal_mutex_unlock(&c.lock);
     pal_cond_fini(&c.changed);
     pal_mutex_fini(&c.lock);
@@ -670,6 +712,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_mutex_keeps_threads_apart),
         cmocka_unit_test(a_static_mutex_works_and_trylock_fails_while_it_is_held),
         cmocka_unit_test(a_condition_wakes_waiters_and_gives_the_lock_back),
+        cmocka_unit_test(a_condition_wakes_alertable_waiters_too),
         cmocka_unit_test(a_timed_wait_ends_at_its_deadline),
 #ifdef PAL_LOCK_DEBUG
         cmocka_unit_test(debug_builds_count_held_locks_and_know_the_owner),

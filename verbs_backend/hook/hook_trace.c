@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hook/trace_line.h"
+#include "pal/file.h"
 #include "pal/time.h"
 
 static struct trace *trace_of(const void *object)
@@ -585,7 +586,7 @@ static vb_status_t wrap(const struct vb_ops *inner, const char *arg, struct vb_h
     }
     t->out = stderr;
     if (arg) {
-        t->out = fopen(arg, "a");
+        t->out = pal_append_open(arg);
         if (!t->out) {
             snprintf(why, why_bytes, "Hook trace cannot write to \"%s\": %s.", arg, strerror(errno));
             pal_mutex_fini(&t->lock);

@@ -1,4 +1,4 @@
-/* cm.c - listening, connecting, accepting, disconnecting: one librdmacm event channel per vb_cm.
+/* cm.c - connecting, accepting, disconnecting: one librdmacm event channel per vb_cm.
  * Layer:   verbs_backend/rdmacore.
  * Threads: rc_cm_poll() by one thread, which also destroys; the other calls by any.
  * Events:  copied out and acknowledged at once, so destroying an id never waits for us.
@@ -7,7 +7,7 @@
  *          the reply is here (active).
  * iWARP:   the device itself brings the QP up and establishes. siw connects TCP inside rdma_connect(), and
  *          refusal is its result: dial.c. Once TCP stands, destroying a connection that waits for the peer's
- *          answer (or its QP) blocks in the kernel until the answer or siw's time-out (10 s) comes.
+ *          answer, or its QP, waits for that answer or for siw's time-out (10 s): bury.c.
  * Limits:  the kernel drops events of a request until it is accepted (ucma.c: no uid yet), so a withdrawn
  *          request shows as a failing accept; VB_CM_WITHDRAWN is reported only should that change. */
 #include <errno.h>
@@ -43,6 +43,7 @@ vb_status_t rc_cm_create(struct vb_backend *be, struct vb_cm **out)
 
 void rc_cm_destroy(struct vb_cm *cm)
 {
+    rc_bury_wait(cm->be); /* ids of its channel may be among them */
     pal_alarm_destroy(cm->bell);
     rdma_destroy_event_channel(cm->channel);
     free(cm);
@@ -57,85 +58,6 @@ void rc_cm_ring(struct vb_cm *cm)
 {
     pal_store_release(&cm->is_rung, true);
     pal_alarm_set(cm->bell, pal_now_ns());
-}
-
-/* ---- listeners ---- */
-
-/* Any address: all devices, also those that come later. */
-static vb_status_t bind_any(struct rdma_cm_id *id, const struct vb_addr *local)
-{
-    struct sockaddr_storage ss;
-
-    if (rc_addr_to_sockaddr(local, &ss) == 0)
-        return VB_E_INVAL;
-    return rdma_bind_addr(id, (struct sockaddr *)&ss) == 0 ? VB_OK : rc_status_errno(errno);
-}
-
-static vb_status_t bind_listener(struct vb_listener *l, const struct vb_addr *local)
-{
-    return vb_addr_is_any(local) ? bind_any(l->id, local) : rc_addr_bind(l->id, local);
-}
-
-/* A listener that may have any port takes one that is free in TCP too, and keeps it there: an application owns the
- * port of its listener in TCP (contract 4.4), so none of them can ever want this one for the SAN. */
-static vb_status_t bind_chosen_port(struct vb_listener *l, const struct vb_addr *local)
-{
-    vb_status_t st = VB_E_ADDRINUSE;
-    for (int tries = 0; tries < 16 && st == VB_E_ADDRINUSE; tries++) {
-        struct vb_addr with_port = *local;
-        rc_port_release(l->tcp_port);
-        st = rc_port_reserve(&with_port, &l->tcp_port);
-        if (st == VB_OK)
-            st = bind_listener(l, &with_port);
-    }
-    return st;
-}
-
-vb_status_t rc_listen(struct vb_cm *cm, const struct vb_addr *local, uint32_t backlog, void *context,
-                      struct vb_listener **out)
-{
-    struct vb_listener *l = calloc(1, sizeof *l);
-    if (!l)
-        return VB_E_NOMEM;
-    l->owner.is_listener = true;
-    l->context = context;
-
-    int only = 1; /* [::]:port and 0.0.0.0:port are two addresses */
-    vb_status_t st;
-    l->tcp_port = -1;
-    if (rdma_create_id(cm->channel, &l->id, l, RDMA_PS_TCP) != 0) {
-        st = rc_status_errno(errno);
-        goto err;
-    }
-    if (local->family == VB_AF_IPV6)
-        (void)rdma_set_option(l->id, RDMA_OPTION_ID, RDMA_OPTION_ID_AFONLY, &only, sizeof only);
-    st = local->port ? bind_listener(l, local) : bind_chosen_port(l, local);
-    if (st == VB_OK && rdma_listen(l->id, backlog > 0 ? (int)backlog : 1) != 0)
-        st = rc_status_errno(errno);
-    if (st != VB_OK)
-        goto err_id;
-    rc_addr_from_sockaddr(rdma_get_local_addr(l->id), &l->addr);
-    l->addr.scope = local->scope;
-    *out = l;
-    return VB_OK;
-err_id:
-    (void)rdma_destroy_id(l->id);
-    rc_port_release(l->tcp_port);
-err:
-    free(l);
-    return st;
-}
-
-void rc_listener_addr(const struct vb_listener *l, struct vb_addr *out)
-{
-    *out = l->addr;
-}
-
-void rc_listener_destroy(struct vb_listener *l)
-{
-    (void)rdma_destroy_id(l->id); /* also rejects the requests that rc_cm_poll() has not delivered */
-    rc_port_release(l->tcp_port);
-    free(l);
 }
 
 /* ---- connections: create, bind, destroy ---- */
@@ -272,10 +194,16 @@ static void end_dial(struct vb_conn *conn, bool is_answered)
     struct rc_dial *dial = conn->dial;
     conn->dial = NULL;
     rc_dial_wait(dial, !is_answered); /* under the lock: who destroys the QP must not run ahead of it */
+    conn->is_unanswered = !is_answered && rc_dial_may_stand(dial);
     pal_mutex_unlock(&conn->link->lock);
     rc_dial_free(dial);
     rc_port_release(conn->tcp_port); /* the device has it, or nobody needs it any more */
     conn->tcp_port = -1;
+}
+
+static void end_id(void *id)
+{
+    (void)rdma_destroy_id(id);
 }
 
 void rc_conn_destroy(struct vb_conn *conn)
@@ -292,7 +220,12 @@ void rc_conn_destroy(struct vb_conn *conn)
         pal_mutex_unlock(&link->lock);
         rc_link_release(link);
     }
-    (void)rdma_destroy_id(conn->id);
+    if (conn->is_unanswered) {
+        conn->id->context = NULL; /* its answer is nobody's */
+        rc_bury(conn->cm->be, end_id, conn->id);
+    } else {
+        end_id(conn->id);
+    }
     free_conn(conn);
 }
 
@@ -507,6 +440,8 @@ struct cm_event { /* what we need of an rdma_cm_event, which is acknowledged bef
     enum rdma_cm_event_type type;
     int status;
     struct rdma_cm_id *id;
+    const struct rc_id_owner *owner; /* NULL: gone, and its id is being buried: not to be touched */
+    const struct ibv_device *device; /* NULL: not tied to one */
     void *listener;
     uint8_t read_in, read_out;
 };
@@ -522,6 +457,8 @@ static bool take(struct vb_cm *cm, struct cm_event *e, struct vb_cm_event *ev, i
     e->type = rdma->event;
     e->status = rdma->status;
     e->id = rdma->id;
+    e->owner = rdma->id->context;
+    e->device = rdma->id->verbs ? rdma->id->verbs->device : NULL;
     e->listener = rdma->listen_id ? rdma->listen_id->context : NULL;
     e->read_in = rdma->param.conn.responder_resources;
     e->read_out = rdma->param.conn.initiator_depth;
@@ -555,7 +492,6 @@ static void report_depths(const struct vb_conn *conn, struct vb_cm_event *ev)
 
 static bool report_established(struct vb_conn *conn, struct vb_cm_event *ev)
 {
-    end_dial(conn, true);
     conn->why = (struct rc_why){0};
     ev->kind = VB_CM_ESTABLISHED;
     report_depths(conn, ev);
@@ -745,19 +681,30 @@ static bool on_connected(struct vb_conn *conn, const struct cm_event *e, struct 
     }
 }
 
+/* The kernel does not wait for the peer of this attempt any more. */
+static bool is_answer(enum rdma_cm_event_type type)
+{
+    return type == RDMA_CM_EVENT_CONNECT_RESPONSE || type == RDMA_CM_EVENT_CONNECT_ERROR ||
+           type == RDMA_CM_EVENT_UNREACHABLE || type == RDMA_CM_EVENT_REJECTED ||
+           type == RDMA_CM_EVENT_ESTABLISHED || type == RDMA_CM_EVENT_DISCONNECTED;
+}
+
 static bool on_event(struct vb_cm *cm, const struct cm_event *e, struct vb_cm_event *ev)
 {
     if (e->type == RDMA_CM_EVENT_CONNECT_REQUEST)
         return on_request(cm, e, ev);
 
-    const struct rc_id_owner *owner = e->id->context;
-    if (e->type == RDMA_CM_EVENT_DEVICE_REMOVAL && e->id->verbs)
-        rc_device_removed(cm->be, e->id->verbs->device);
-    if (owner->is_listener)
+    if (e->type == RDMA_CM_EVENT_DEVICE_REMOVAL && e->device)
+        rc_device_removed(cm->be, e->device);
+    if (!e->owner || e->owner->is_listener)
         return false;
-    struct vb_conn *conn = (struct vb_conn *)(void *)(uintptr_t)owner;
+    struct vb_conn *conn = (struct vb_conn *)(void *)(uintptr_t)e->owner;
     ev->conn = conn;
     ev->context = conn->context;
+    if (is_answer(e->type)) {
+        end_dial(conn, true);
+        conn->is_unanswered = false;
+    }
     const enum rc_conn_state state = get_state(conn);
     if (state == RC_CONN_ENDED)
         return false;

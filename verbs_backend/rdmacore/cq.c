@@ -96,6 +96,7 @@ err:
 
 void rc_cq_destroy(struct vb_cq *cq)
 {
+    rc_bury_wait(cq->dev->be);
     if (cq->unacked_count)
         ibv_ack_cq_events(cq->ib, cq->unacked_count); /* the library's destroy would wait for them for ever */
     free_cq(cq);

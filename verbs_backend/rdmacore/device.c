@@ -67,6 +67,7 @@ static bool watch(struct vb_backend *be, int fd, void *what)
 
 static void rc_close(struct vb_backend *be)
 {
+    rc_bury_wait(be);
     if (be->removal_fd >= 0)
         (void)close(be->removal_fd);
     if (be->netlink_fd >= 0)
@@ -381,8 +382,10 @@ static void rc_dev_close(struct vb_dev *dev)
         (void)epoll_ctl(be->epoll_fd, EPOLL_CTL_DEL, dev->ctx->async_fd, NULL); /* is out already when gone */
     }
     pal_mutex_unlock(&be->lock);
-    if (is_last)
+    if (is_last) {
+        rc_bury_wait(be);
         free_dev(dev);
+    }
 }
 
 static void rc_dev_caps(const struct vb_dev *dev, struct vb_caps *out)
@@ -471,7 +474,7 @@ static enum took take_device_event_locked(struct vb_dev *dev, struct vb_async_ev
     case IBV_EVENT_QP_ACCESS_ERR:
         ev->kind = VB_ASYNC_QP_FATAL;
         ev->qp_context = ((struct vb_qp *)ib.element.qp->qp_context)->context;
-        report = true;
+        report = !((struct vb_qp *)ib.element.qp->qp_context)->is_buried;
         break;
     case IBV_EVENT_CQ_ERR:
         ev->kind = VB_ASYNC_CQ_ERROR;

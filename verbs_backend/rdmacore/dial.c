@@ -22,6 +22,7 @@ struct rc_dial {
     pthread_t thread;
     struct pal_mutex lock; /* guards is_joined: the cm's thread and who destroys the QP may both give up */
     bool is_joined;
+    bool was_cut;        /* likewise: cancelled; rdma_connect() may have been about to return, with success */
     _Atomic(int) result; /* errno value, 0, or STILL_DIALING */
 };
 
@@ -84,11 +85,17 @@ void rc_dial_wait(struct rc_dial *d, bool give_up)
         (void)pthread_join(d->thread, NULL);
         d->is_joined = true;
         if (pal_load_acquire(&d->result) == STILL_DIALING) { /* should the connection outlive its QP */
+            d->was_cut = true;
             pal_store_release(&d->result, ECONNABORTED);
             rc_cm_ring(d->cm);
         }
     }
     pal_mutex_unlock(&d->lock);
+}
+
+bool rc_dial_may_stand(const struct rc_dial *d)
+{
+    return d->was_cut || pal_load_acquire(&d->result) == 0;
 }
 
 void rc_dial_free(struct rc_dial *d)

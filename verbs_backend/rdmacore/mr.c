@@ -11,6 +11,7 @@ vb_status_t rc_pd_create(struct vb_dev *dev, struct vb_pd **out)
     if (!pd)
         return VB_E_NOMEM;
     pd->dev = dev;
+    pal_store_relaxed(&pd->refs, 1);
     pd->ib = ibv_alloc_pd(dev->ctx);
     if (!pd->ib) {
         vb_status_t st = rc_status_errno(errno ? errno : ENOMEM);
@@ -23,11 +24,19 @@ vb_status_t rc_pd_create(struct vb_dev *dev, struct vb_pd **out)
 
 /* Destroys of the verbs library fail only when something still refers to the object, which vb.h forbids, or
  * when the device is gone, where the kernel has freed it already. Neither can be repaired here, so results
- * are not looked at. */
+ * are not looked at.
+ * A QP that is being buried still needs its PD (bury.c). */
+void rc_pd_release(struct vb_pd *pd)
+{
+    if (pal_sub_acq_rel(&pd->refs, 1) == 1) {
+        (void)ibv_dealloc_pd(pd->ib);
+        free(pd);
+    }
+}
+
 void rc_pd_destroy(struct vb_pd *pd)
 {
-    (void)ibv_dealloc_pd(pd->ib);
-    free(pd);
+    rc_pd_release(pd);
 }
 
 static int access_flags(uint32_t access)

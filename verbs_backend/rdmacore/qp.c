@@ -99,6 +99,8 @@ vb_status_t rc_qp_create(struct vb_pd *pd, struct vb_cq *send_cq, struct vb_cq *
                                    .recv_sge = attr.cap.max_recv_sge,
                                    .inline_bytes = attr.cap.max_inline_data};
     *caps = qp->caps;
+    qp->pd = pd;
+    pal_add_relaxed(&pd->refs, 1);
     *out = qp;
     return VB_OK;
 err_ib:
@@ -112,17 +114,11 @@ err:
     return st;
 }
 
-void rc_qp_destroy(struct vb_qp *qp)
+static void end_qp(void *arg)
 {
+    struct vb_qp *qp = arg;
     struct rc_link *link = pal_load_acquire(&qp->link);
 
-    if (link) {
-        pal_mutex_lock(&link->lock);
-        if (link->conn && link->conn->dial)
-            rc_dial_wait(link->conn->dial, true); /* it holds the QP in the kernel */
-        link->qp = NULL;
-        pal_mutex_unlock(&link->lock);
-    }
     /* Waits for asynchronous events in flight, which may look at qp->link: the reference goes afterwards. */
     (void)ibv_destroy_qp(qp->ib);
     if (link)
@@ -131,7 +127,33 @@ void rc_qp_destroy(struct vb_qp *qp)
         rc_shadow_destroy(qp->send_shadow);
     if (qp->recv_shadow)
         rc_shadow_destroy(qp->recv_shadow);
+    rc_pd_release(qp->pd);
     free(qp);
+}
+
+void rc_qp_destroy(struct vb_qp *qp)
+{
+    struct rc_link *link = pal_load_acquire(&qp->link);
+    struct vb_backend *be = qp->dev->be;
+    bool is_unanswered = false;
+
+    if (link) {
+        pal_mutex_lock(&link->lock);
+        if (link->conn && link->conn->dial) {
+            rc_dial_wait(link->conn->dial, true); /* it holds the QP in the kernel */
+            is_unanswered = rc_dial_may_stand(link->conn->dial);
+        }
+        link->qp = NULL;
+        pal_mutex_unlock(&link->lock);
+    }
+    if (!is_unanswered) {
+        end_qp(qp);
+        return;
+    }
+    pal_mutex_lock(&be->lock);
+    qp->is_buried = true;
+    pal_mutex_unlock(&be->lock);
+    rc_bury(be, end_qp, qp);
 }
 
 void rc_qp_stop(struct vb_qp *qp)

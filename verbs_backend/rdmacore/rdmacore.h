@@ -41,8 +41,9 @@ enum {
 
 struct vb_backend {
     struct vb_head head;
-    struct pal_mutex lock; /* guards: devs; of each refs, is_gone, is_removed */
+    struct pal_mutex lock; /* guards: devs; of each refs, is_gone, is_removed; burials; of a QP is_buried */
     struct vb_dev *devs;
+    struct rc_burial *burials;
     struct rdma_event_channel *probe; /* of the short-lived ids of rc_addr_probe(); never read */
     int epoll_fd; /* async_waitable: the two below and the asynchronous fds of all open devices */
     int netlink_fd;
@@ -72,6 +73,7 @@ struct vb_pd {
     struct vb_head head;
     struct vb_dev *dev;
     struct ibv_pd *ib;
+    pal_atomic_u32 refs; /* one for its owner, one for each QP */
 };
 
 struct vb_mr {
@@ -143,10 +145,12 @@ enum rc_qp_phase { RC_QP_RESET, RC_QP_INIT, RC_QP_RTS };
 struct vb_qp {
     struct vb_head head;
     struct vb_dev *dev;
+    struct vb_pd *pd; /* with a reference */
     struct ibv_qp *ib;
     pal_atomic_u32 phase;   /* enum rc_qp_phase; only ever grows. Software QPs take posts they cannot serve */
     struct vb_qp_caps caps; /* granted */
     void *context;
+    bool is_buried;                 /* destroyed, but for the kernel: nobody wants to hear of it any more */
     _Atomic(struct rc_link *) link; /* set once by bind; release: publishes the link to async_poll */
     struct rc_shadow *send_shadow, *recv_shadow; /* siw only, else NULL */
 };
@@ -204,6 +208,7 @@ struct vb_conn {
     void *context;
     struct rc_link *link; /* NULL until bind */
     struct rc_dial *dial; /* siw: from the route to the outcome; written under the link's lock */
+    bool is_unanswered;   /* siw: given up, and the kernel may be waiting for the peer's answer (bury.c) */
     struct vb_conn *next_dialing;
     struct pal_mutex lock; /* guards: state, is_disconnecting */
     enum rc_conn_state state;
@@ -258,6 +263,7 @@ void rc_device_removed(struct vb_backend *be, const struct ibv_device *device);
 /* ---- mr.c */
 vb_status_t rc_pd_create(struct vb_dev *dev, struct vb_pd **out);
 void rc_pd_destroy(struct vb_pd *pd);
+void rc_pd_release(struct vb_pd *pd); /* one of its references */
 vb_status_t rc_mr_reg(struct vb_pd *pd, void *addr, size_t bytes, uint32_t access, struct vb_mr **out);
 void rc_mr_dereg(struct vb_mr *mr);
 uint32_t rc_mr_lkey(const struct vb_mr *mr);
@@ -313,6 +319,13 @@ bool rc_dial_failed(struct rc_dial *d, int *err); /* true: no event of the kerne
 /* The kernel is done with id and QP when it returns; any thread. give_up: do not wait for TCP. */
 void rc_dial_wait(struct rc_dial *d, bool give_up);
 void rc_dial_free(struct rc_dial *d); /* after the wait */
+/* After the wait: the kernel may have a connection, or be waiting for one. False: rdma_connect() has failed. */
+bool rc_dial_may_stand(const struct rc_dial *d);
+
+/* ---- bury.c */
+/* Have end(arg) called by another thread: it may wait in the kernel. Here and now, when there is none to be had. */
+void rc_bury(struct vb_backend *be, void (*end)(void *), void *arg);
+void rc_bury_wait(struct vb_backend *be); /* until all of them are over */
 
 /* ---- why.c */
 void rc_why_event(struct vb_conn *conn, enum rdma_cm_event_type type, int status);

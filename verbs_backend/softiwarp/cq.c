@@ -103,6 +103,8 @@ static unsigned take(struct vb_cq *cq, struct vb_wc *wc, unsigned max)
             pal_store_release(e->is_recv ? &e->qp->rq.free : &e->qp->sq.free, e->seq + 1);
         wc[n] = e->wc;
     }
+    if (count == 0) /* so that a ring far larger than what is in it stays within its beginning */
+        cq->first = 0;
     pal_store_release(&cq->count, count);
     pal_lock_give(&cq->lock);
     return n;
@@ -121,6 +123,8 @@ static bool activate_in(struct vb_cq *cq, struct vb_qp *qp)
     const enum si_where which = where(qp, cq);
     if (pal_load_relaxed(&qp->is_active[which]))
         return true;
+    if (pal_load_relaxed(&cq->active_count) == SI_ACTIVE)
+        return false;
     pal_lock_take(&cq->lock);
     const uint32_t count = pal_load_relaxed(&cq->active_count);
     const bool has_room = count < SI_ACTIVE;
@@ -220,21 +224,67 @@ static void retire_most_idle(struct vb_cq *cq)
         deactivate(cq, most);
 }
 
-static bool look(struct vb_cq *cq)
+/* With many connections nothing that a QP needs is in a near cache, and what one waits for, the next one waits for again. Asked for
+ * ahead, the misses of several overlap: 7 % more messages over 1,000 connections. First what every message needs of the QP, then
+ * where the next message goes, and where an answer would be posted. */
+#define LINE 64u
+
+/* The lines from here on; there may be no memory there. */
+static void fetch(const void *first, size_t bytes)
 {
-    struct pal_ready ready[16];
+    for (uintptr_t at = (uintptr_t)first & ~(uintptr_t)(LINE - 1); at < (uintptr_t)first + bytes; at += LINE)
+        PAL_PREFETCH((const void *)at);
+}
+
+static void fetch_qp(const struct vb_qp *qp)
+{
+    fetch(&qp->lock, offsetof(struct vb_qp, tx.iov[1]) - offsetof(struct vb_qp, lock));
+}
+
+/* Read without the QP's lock: at worst in vain. */
+PAL_RACE_BY_DESIGN static void fetch_slots(struct vb_qp *qp)
+{
+    const struct si_queue *rq = &qp->rq, *sq = &qp->sq;
+    const size_t next = sq->at[(sq->posted + sq->size - 1) % sq->size]; /* it mostly has come back */
+    fetch(&rq->slots[rq->at[rq->done % rq->size]], sizeof(struct si_slot));
+    fetch((const void *)((uintptr_t)qp->rx.buf + qp->rx.end), 2 * LINE);
+    fetch(&sq->slots[next], sizeof(struct si_slot));
+    fetch(&sq->sends[next], sizeof(struct si_send_slot));
+    fetch((const void *)((uintptr_t)sq->inl + next * qp->caps.inline_bytes), 2 * LINE);
+    fetch(qp->tx.mark, sizeof qp->tx.mark[0]);
+    fetch(qp->tx.frame_end, sizeof qp->tx.frame_end[0]);
+    fetch(qp->tx.scratch, LINE);
+}
+
+/* `at` is about to be looked at. */
+static void fetch_ahead(const struct pal_ready *ready, unsigned n, unsigned at)
+{
+    for (unsigned i = 0; at == 0 && i < n; i++)
+        fetch_qp(ready[i].tag);
+    if (at + 1 < n)
+        fetch_slots(ready[at + 1].tag);
+}
+
+/* may_replace: a busy QP may take the place of the most idle active one. Not for who sleeps between any two messages: of
+ * many connections each would take the place of another, and nobody would ever look at it there. */
+#define LOOK_BATCH 32u
+static bool look(struct vb_cq *cq, bool may_replace)
+{
+    struct pal_ready ready[LOOK_BATCH];
     bool moved = false;
     if (!pal_load_relaxed(&cq->in_poller)) /* as long as nobody sleeps and all QPs are active */
         return false;
-    const unsigned n = pal_poller_poll(cq->poller, ready, 16);
+    const unsigned n = pal_poller_poll(cq->poller, ready, LOOK_BATCH);
     for (unsigned i = 0; i < n; i++) {
         struct vb_qp *qp = ready[i].tag;
+        if (n > 1)
+            fetch_ahead(ready, n, i);
         si_qp_lock(qp);
         const bool did = si_qp_progress(qp);
         si_qp_settle(qp, where(qp, cq), ready[i].what);
         pal_mutex_unlock(&qp->lock);
         moved |= did;
-        if (did && !activate_in(cq, qp)) {
+        if (did && !activate_in(cq, qp) && may_replace) {
             retire_most_idle(cq);
             (void)activate_in(cq, qp);
         }
@@ -270,7 +320,7 @@ static enum found progress(struct vb_cq *cq)
     if (found == FOUND_RESTS)
         return found;
     cq->idle = found == FOUND_SOME ? 0 : cq->idle + 1;
-    if (((found == FOUND_NOTHING && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) && look(cq))
+    if (((found == FOUND_NOTHING && n == 0) || cq->idle % LOOK_EVERY == LOOK_EVERY - 1) && look(cq, true))
         return FOUND_SOME;
     return found;
 }
@@ -332,7 +382,7 @@ static void look_awake(struct vb_cq *cq)
     const unsigned n = copy_active(cq, active);
     const bool is_due = ++cq->acks % LOOK_EVERY == 0; /* the others, whatever the one has */
     if (n != 1 || drive_all(cq, active, n) != FOUND_SOME || is_due)
-        (void)look(cq);
+        (void)look(cq, false);
 }
 
 unsigned si_cq_ack(struct vb_cq *cq)

@@ -14,7 +14,14 @@ static bool queue_init(struct si_queue *q, uint32_t depth, uint32_t sge)
     q->slots = calloc(depth + 1u, sizeof *q->slots); /* calloc of nothing may be NULL */
     if (sge > 1)
         q->pieces = malloc(((size_t)depth * sge + 1) * sizeof *q->pieces); /* not calloc: not touched */
-    return q->slots && (q->pieces || sge <= 1);
+    q->at = calloc(q->size, sizeof *q->at);
+    q->spare = malloc(q->size * sizeof *q->spare);
+    if (!q->slots || !q->at || !q->spare || (!q->pieces && sge > 1))
+        return false;
+    for (uint32_t i = 0; i < depth; i++)
+        q->spare[i] = (uint16_t)(depth - 1 - i); /* the first slot is on top */
+    q->spare_count = depth;
+    return true;
 }
 
 static bool send_queue_init(struct si_queue *q, const struct vb_qp_caps *caps)
@@ -38,6 +45,8 @@ static void queue_fini(struct si_queue *q)
     free(q->pieces);
     free(q->sends);
     free(q->inl);
+    free(q->at);
+    free(q->spare);
 }
 
 static void free_qp(struct vb_qp *qp)
@@ -467,7 +476,7 @@ static vb_status_t check_send(const struct vb_qp *qp, const struct vb_send_wr *w
 
 static void take_send(struct vb_qp *qp, const struct vb_send_wr *wr)
 {
-    struct si_slot *s = si_slot(&qp->sq, qp->sq.posted++);
+    struct si_slot *s = si_new_slot(&qp->sq);
     s->id = wr->id;
     s->op = wr->op;
     s->flags = wr->flags;
@@ -550,7 +559,7 @@ vb_status_t si_post_recv(struct vb_qp *qp, const struct vb_recv_wr *wr, const st
             st = VB_E_INVAL;
         if (st != VB_OK)
             break;
-        struct si_slot *s = si_slot(q, q->posted++);
+        struct si_slot *s = si_new_slot(q);
         s->id = wr->id;
         s->state = SI_SLOT_POSTED;
         fill_pieces(qp, q, s, wr->sge, wr->sge_count, true);

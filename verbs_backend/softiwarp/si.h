@@ -198,21 +198,36 @@ struct si_slot {
     struct si_send_slot *send; /* NULL in a receive queue */
 };
 
-/* Sequence numbers only grow: free <= done <= exec <= posted; slot n lives at slots[n % size]. */
+/* Sequence numbers only grow: free <= done <= exec <= posted; request n has slot at[n % size]. The slot that came back last is taken
+ * first: a queue that is deeper than what is under way stays within a few slots, which are all it touches of its memory. */
 struct si_queue {
     struct si_slot *slots;
     struct si_piece *pieces;    /* `sge` for each slot; NULL: one is all there may be */
     struct si_send_slot *sends; /* NULL in a receive queue */
     uint8_t *inl;
+    uint16_t *at, *spare; /* numbers of slots; size of each */
+    uint32_t spare_count;
     uint32_t depth, size; /* size: depth, at least 1 */
     uint32_t sge;
     uint64_t posted, exec, done;
+    uint64_t back;       /* of what is free: whose slots are spare again */
     pal_atomic_u64 free; /* what was polled; written under cq.lock */
 };
+_Static_assert(SI_MAX_WR <= UINT16_MAX, "the number of a slot fits");
 
 static inline struct si_slot *si_slot(struct si_queue *q, uint64_t seq)
 {
-    return &q->slots[seq % q->size];
+    return &q->slots[q->at[seq % q->size]];
+}
+
+/* Of the next request; there is room: posted - free < depth. */
+static inline struct si_slot *si_new_slot(struct si_queue *q)
+{
+    for (const uint64_t end = pal_load_acquire(&q->free); q->back < end; q->back++)
+        q->spare[q->spare_count++] = q->at[q->back % q->size];
+    const uint16_t slot = q->spare[--q->spare_count];
+    q->at[q->posted++ % q->size] = slot;
+    return &q->slots[slot];
 }
 
 struct si_read { /* one of ours, not answered yet */
@@ -227,17 +242,13 @@ struct si_inread { /* one of the peer's, not answered yet */
 
 enum si_msg { SI_MSG_NONE, SI_MSG_WR, SI_MSG_RESPONSE };
 
-/* What is being sent: a batch of whole FPDUs, handed to TCP piece by piece; nothing is built before it is gone. */
+/* What is being sent: a batch of whole FPDUs, handed to TCP piece by piece; nothing is built before it is gone.
+ * What a small message needs stands together, and so do the first elements of the arrays and the arrays: with many connections each
+ * cache line of it is a miss. */
 struct si_tx {
-    struct pal_iov iov[PAL_IOV_MAX];
     unsigned iov_count, iov_at;
     size_t bytes, sent;
-    struct {
-        size_t end;   /* when so much of the batch is sent ... */
-        uint64_t seq; /* ... this request is done */
-    } mark[SI_TX_FRAMES];
     unsigned mark_count, mark_at;
-    size_t frame_end[SI_TX_FRAMES];
     unsigned frame_count, scratch_used;
     unsigned frame_pieces; /* SI_PIECES_*: the most that one frame takes of iov */
     bool is_marked;        /* the peer wants markers in what it receives */
@@ -257,6 +268,12 @@ struct si_tx {
     bool is_blocked;   /* TCP took no more */
     uint32_t send_msn, read_msn;
     uint8_t rtr; /* enum rdmap_opcode + 1 of the ready-to-receive message that must go first; 0 = none */
+    struct pal_iov iov[PAL_IOV_MAX];
+    struct {
+        size_t end;   /* when so much of the batch is sent ... */
+        uint64_t seq; /* ... this request is done */
+    } mark[SI_TX_FRAMES];
+    size_t frame_end[SI_TX_FRAMES];
     uint8_t scratch[SI_TX_SCRATCH];
 };
 
@@ -318,17 +335,16 @@ struct vb_qp {
     uint64_t rests_until_ns; /* 0: does not; see si_qp_rests() */
     uint32_t max_reads_out, max_reads_in;
     uint32_t payload_max; /* of one FPDU */
+    uint32_t read_first, read_count, in_first, in_count;
     struct si_queue sq, rq;
-    struct si_read reads[SI_MAX_READS];
-    uint32_t read_first, read_count;
+    struct si_rx rx;
+    struct si_tx tx;
     uint64_t looked_received; /* rx.received when the cm looked for the last time */
     uint32_t looked_sent;     /* bytes that had been sent then, modulo 2^32 */
     unsigned
         quiet_looks; /* how often in a row nothing came though a read is out, or went though bytes wait */
+    struct si_read reads[SI_MAX_READS];
     struct si_inread inreads[SI_MAX_READS];
-    uint32_t in_first, in_count;
-    struct si_tx tx;
-    struct si_rx rx;
 };
 
 /* ---- why a connection did not come to be (why.c) ---- */

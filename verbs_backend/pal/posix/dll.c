@@ -31,6 +31,16 @@ pal_dll_fn pal_dll_symbol(struct pal_dll *dll, const char *name)
     return fn;
 }
 
+static const char here; /* any address inside this library */
+
+/* By the name that the loader knows it by; of a program it knows none. The reference is never given back, and the flag says the same. */
+void pal_dll_stay(void)
+{
+    Dl_info own;
+    if (dladdr(&here, &own) != 0 && own.dli_fname)
+        (void)dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 void pal_dll_close(struct pal_dll *dll)
 {
     if (dll)

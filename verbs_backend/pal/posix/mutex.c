@@ -81,6 +81,14 @@ bool pal_cond_timedwait(struct pal_cond *c, struct pal_mutex *m, uint64_t deadli
     return rc != ETIMEDOUT;
 }
 
+bool pal_cond_wait_alertably(struct pal_cond *c, struct pal_mutex *m, uint64_t deadline_ns)
+{
+    if (deadline_ns != UINT64_MAX)
+        return pal_cond_timedwait(c, m, deadline_ns);
+    pal_cond_wait(c, m);
+    return true;
+}
+
 void pal_cond_signal(struct pal_cond *c)
 {
     pthread_cond_signal(&c->os.c);

@@ -138,3 +138,8 @@ uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms)
             ready |= 1u << i;
     return ready;
 }
+
+uint32_t pal_wait_alertably(const pal_waitable *waits, unsigned n, int timeout_ms)
+{
+    return pal_wait(waits, n, timeout_ms);
+}

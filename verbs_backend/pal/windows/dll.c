@@ -44,6 +44,15 @@ struct pal_dll *pal_dll_open(const char *path, char *why, size_t why_bytes)
     return (struct pal_dll *)m;
 }
 
+static const char here; /* any address inside this library */
+
+void pal_dll_stay(void)
+{
+    HMODULE own;
+    (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                             (const WCHAR *)(const void *)&here, &own);
+}
+
 pal_dll_fn pal_dll_symbol(struct pal_dll *dll, const char *name)
 {
     FARPROC symbol = GetProcAddress((HMODULE)dll, name);

@@ -41,8 +41,21 @@ __attribute__((constructor(101))) static void make_slot(void)
     slot = FlsAlloc(free_block);
 }
 
+/* The destructors of a program run in exit(), while its other threads go on and need their variables; the system takes all back. Those of a DLL run
+ * when nobody is inside any more, or no other thread is left (pages of ExitProcess, FreeLibrary). */
+static bool is_in_the_program(void)
+{
+    HMODULE mine = NULL;
+    return GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                                  GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                              (LPCWSTR)(void *)&slot, &mine) &&
+           mine == GetModuleHandleW(NULL);
+}
+
 __attribute__((destructor(101))) static void free_slot(void)
 {
+    if (is_in_the_program())
+        return;
     if (slot != FLS_OUT_OF_INDEXES)
         (void)FlsFree(slot);
     slot = FLS_OUT_OF_INDEXES;

@@ -154,21 +154,21 @@ static DWORD ms_until(uint64_t deadline_ns, uint64_t now_ns)
     return ms >= INFINITE ? INFINITE - 1 : (DWORD)ms;
 }
 
-static void fall_asleep(const struct sleep *s)
+/* True: calls that were queued to the thread have run. */
+static bool fall_asleep(const struct sleep *s, BOOL is_alertable)
 {
     const DWORD ms = s->nearest_ns ? ms_until(s->nearest_ns, pal_now_ns()) : INFINITE;
-    if (s->handle_count == 0) {
-        Sleep(ms);
-        return;
-    }
+    if (s->handle_count == 0)
+        return SleepEx(ms, is_alertable) != 0;
     /* look() tells what is ready; this, what woke us */
-    const DWORD which = WaitForMultipleObjects(s->handle_count, s->handles, FALSE, ms);
+    const DWORD which = WaitForMultipleObjectsEx(s->handle_count, s->handles, FALSE, ms, is_alertable);
     for (unsigned i = 0; which < s->handle_count && i < s->part_count; i++)
         if (s->parts[i].w->event == s->handles[which])
             pal_waitable_drop_stray(s->parts[i].w);
+    return which == WAIT_IO_COMPLETION;
 }
 
-uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms)
+static uint32_t wait_for(const pal_waitable *waits, unsigned n, int timeout_ms, BOOL is_alertable)
 {
     const uint64_t until_ns = timeout_ms > 0 ? pal_now_ns() + (uint64_t)timeout_ms * 1000000u : 0;
     for (;;) {
@@ -179,12 +179,21 @@ uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms)
         for (unsigned i = 0; i < n && i < PAL_WAIT_MAX; i++)
             ask(&s, waits[i], 1u << i);
         const bool sleeps = !s.ready && timeout_ms != 0;
-        if (sleeps)
-            fall_asleep(&s);
+        const bool has_run_calls = sleeps && fall_asleep(&s, is_alertable);
         look(&s, sleeps);
-        if (s.ready || timeout_ms == 0 || (until_ns && pal_now_ns() >= until_ns))
+        if (s.ready || has_run_calls || timeout_ms == 0 || (until_ns && pal_now_ns() >= until_ns))
             return s.ready;
     }
+}
+
+uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms)
+{
+    return wait_for(waits, n, timeout_ms, FALSE);
+}
+
+uint32_t pal_wait_alertably(const pal_waitable *waits, unsigned n, int timeout_ms)
+{
+    return wait_for(waits, n, timeout_ms, TRUE);
 }
 
 /* ---- wakeups and alarms ---- */

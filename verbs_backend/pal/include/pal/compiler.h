@@ -20,12 +20,14 @@
  * PAL_RACE_BY_DESIGN: the function looks at memory that others write, and ThreadSanitizer has nothing to say.
  * PAL_AT_LOAD(f), PAL_AT_UNLOAD(f): the definition of void f(void), called when the module is loaded and when it is
  * unloaded; the body follows. At unloading after what was registered with atexit() later.
- * PAL_THREAD_LOCAL: in place of C11's word, which MSVC lacks. */
+ * PAL_THREAD_LOCAL: in place of C11's word, which MSVC lacks.
+ * PAL_PREFETCH(at): the cache line at that address will be wanted soon. Any address is good; MSVC goes without. */
 #if defined(_MSC_VER) && !defined(__GNUC__)
 #define PAL_NOINLINE      __declspec(noinline)
 #define PAL_ALWAYS_INLINE __forceinline
 #define PAL_RACE_BY_DESIGN
 #define PAL_THREAD_LOCAL __declspec(thread)
+#define PAL_PREFETCH(at) ((void)(at))
 
 /* The C runtime calls what stands in .CRT$XCU when it starts a module, and what a DLL gave to atexit() when that goes. Nobody
  * names the entry, so the linker is told to keep it. Source: "CRT initialization", "/INCLUDE", "atexit" in the
@@ -59,8 +61,14 @@
 #define PAL_ALWAYS_INLINE  inline __attribute__((always_inline))
 #define PAL_RACE_BY_DESIGN __attribute__((no_sanitize("thread")))
 #define PAL_THREAD_LOCAL   _Thread_local
-#define PAL_AT_LOAD(f)     __attribute__((constructor)) static void f(void)
-#define PAL_AT_UNLOAD(f)   __attribute__((destructor)) static void f(void)
+/* The statement behind it because gcc takes a function that does nothing but prefetch for one without effect, and drops its calls. */
+#define PAL_PREFETCH(at)                                                                                     \
+    do {                                                                                                     \
+        __builtin_prefetch(at);                                                                              \
+        __asm__ volatile("");                                                                                \
+    } while (0)
+#define PAL_AT_LOAD(f)   __attribute__((constructor)) static void f(void)
+#define PAL_AT_UNLOAD(f) __attribute__((destructor)) static void f(void)
 #endif
 
 #endif

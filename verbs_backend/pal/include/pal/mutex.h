@@ -51,6 +51,9 @@ bool pal_cond_init(struct pal_cond *c);
 void pal_cond_fini(struct pal_cond *c);
 void pal_cond_wait(struct pal_cond *c, struct pal_mutex *m);
 bool pal_cond_timedwait(struct pal_cond *c, struct pal_mutex *m, uint64_t deadline_ns);
+/* For calls of a program that block: the same with a deadline, UINT64_MAX: none; but on Windows the wait is alertable. Calls queued to the
+ * thread (APCs) run in it, without the mutex, and then it wakes without a signal. Elsewhere a system queues none. */
+bool pal_cond_wait_alertably(struct pal_cond *c, struct pal_mutex *m, uint64_t deadline_ns);
 void pal_cond_signal(struct pal_cond *c);
 void pal_cond_broadcast(struct pal_cond *c);
 

@@ -35,5 +35,7 @@ pal_waitable pal_alarm_waitable(const struct pal_alarm *a);
  * i of the result says that waits[i] is ready (readable, or in an error state that the owner must look at); 0
  * means time-out or a spurious return. Entries equal to PAL_WAITABLE_NONE are ignored. */
 uint32_t pal_wait(const pal_waitable *waits, unsigned n, int timeout_ms);
+/* For calls of a program that block (pal_cond_wait_alertably() says more): on Windows calls queued to the thread run meanwhile, and end it. */
+uint32_t pal_wait_alertably(const pal_waitable *waits, unsigned n, int timeout_ms);
 
 #endif
