@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pal/file.h"
 #include "pal/process.h"
 #include "pal/thread.h"
 #include "pal/time.h"
@@ -53,7 +54,7 @@ void wsd_log_init(void)
             atomic_store(&text_level, i);
     const char *path = getenv("WSD_LOG_FILE");
     if (path && *path && !sink)
-        sink = fopen(path, "a");
+        sink = pal_append_open(path);
     publish();
     pal_trace_open(wsd_trace_guid, wsd_trace_traits, sizeof wsd_trace_traits, on_listener);
 }

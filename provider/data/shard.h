@@ -68,7 +68,7 @@ void wsd_shard_destroy(struct wsd_shard *s); /* joins the thread; nothing may be
 /* Take completions. must: wait for another harvester instead of leaving it to him. Returns how many were
  * taken. */
 unsigned wsd_shard_harvest(struct wsd_shard *s, bool must);
-#define WSD_HARVEST_BATCH 16u
+#define WSD_HARVEST_BATCH 32u
 /* Make the upcalls that are due, unless somebody is at it. only: those of one channel (a thread that
  * closes a socket runs no strangers' upcalls); NULL: all (the sleeper). Call without locks. */
 void wsd_shard_deliver(struct wsd_shard *s, const struct wsd_chan *only);

@@ -97,22 +97,29 @@ static void checklist_06_local_shortage_is_WSAENOBUFS(void **state)
     }
 }
 
-/* Raw listener: the request is in our hands, and so is the answer. */
+/* Raw listener: the request of *a is in our hands, in *ev, and so is the answer. */
+static void ask_raw_peer(struct fixture *f, struct ct_raw *raw, struct vb_listener **listener,
+                         struct sw_companion **a, struct vb_cm_event *ev, bool *should_fall_back)
+{
+    WSD_SOCKADDR_IN at = ct_at(f->here, ct_port());
+
+    ct_raw_open(raw);
+    assert_int_equal(ct_raw_listen(raw, &at, listener), VB_OK);
+    ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, a, should_fall_back));
+    ct_adopt_companion(f, *a);
+    assert_true(ct_raw_event(raw, ev, ct.wait_ms));
+    assert_int_equal(ev->kind, VB_CM_REQUEST);
+}
+
 static int answer_of_raw_peer(struct fixture *f, bool with_data, bool *should_fall_back)
 {
     struct ct_raw raw;
     struct vb_listener *listener;
     struct vb_cm_event ev;
     struct sw_companion *a;
-    WSD_SOCKADDR_IN at = ct_at(f->here, ct_port());
     static const char data[] = "busy, ask somebody else";
 
-    ct_raw_open(&raw);
-    assert_int_equal(ct_raw_listen(&raw, &at, &listener), VB_OK);
-    ct_ok(sw_connect_start(f->provider, &f->other, &at, NULL, &a, should_fall_back));
-    ct_adopt_companion(f, a);
-    assert_true(ct_raw_event(&raw, &ev, ct.wait_ms));
-    assert_int_equal(ev.kind, VB_CM_REQUEST);
+    ask_raw_peer(f, &raw, &listener, &a, &ev, should_fall_back);
     assert_int_equal(ct.vb->conn_reject(ev.conn, with_data ? data : NULL, with_data ? sizeof data : 0),
                      VB_OK);
     int error = sw_connect_finish(a, ct.wait_ms, should_fall_back);
@@ -186,6 +193,68 @@ static void w10_looking_for_a_host_does_not_hold_up_other_connections(void **sta
     ct_one_of(sw_connect_finish(lost, 0, NULL), WSAEWOULDBLOCK, WSAETIMEDOUT, WSAENETUNREACH);
     ct_close(f, lost);
     ct_pair_works(&p);
+}
+
+static bool is_an_end(const struct vb_cm_event *ev)
+{
+    return ev->kind == VB_CM_DISCONNECTED || ev->kind == VB_CM_FAILED || ev->kind == VB_CM_REJECTED ||
+           ev->kind == VB_CM_WITHDRAWN;
+}
+
+static void another_pair_works(struct fixture *f)
+{
+    struct ct_pair p;
+
+    ct_pair(f, &p, 4096);
+    ct_pair_works(&p);
+}
+
+/* Raw peer: it has the request, the connect is closed, and then it accepts. Returns what accepting said. */
+static vb_status_t accept_a_closed_connect(struct fixture *f, bool after_others)
+{
+    struct ct_raw raw;
+    struct ct_raw_conn accepted;
+    struct vb_listener *listener;
+    struct vb_cm_event ev;
+    struct sw_companion *a;
+
+    ask_raw_peer(f, &raw, &listener, &a, &ev, NULL);
+    assert_int_equal(ct_raw_adopt(&raw, ev.conn, &accepted), VB_OK);
+    ct_close(f, a);
+    if (after_others)
+        another_pair_works(f);
+    vb_status_t st = ct.vb->conn_accept(accepted.conn, &(struct vb_conn_params){.read_in = 1, .read_out = 1});
+    if (st == VB_OK) { /* a connection that nobody has any more */
+        do
+            assert_true(ct_raw_event(&raw, &ev, ct.wait_ms));
+        while (!is_an_end(&ev));
+    } else { /* it knows already that nobody is there */
+        assert_true(st == VB_E_RESET || st == VB_E_STATE);
+    }
+    ct_raw_drop(&accepted);
+    ct.vb->listener_destroy(listener);
+    ct_raw_close(&raw);
+    return st;
+}
+
+/* siw keeps the QP of a connect that was closed until its peer has answered, or its own timer strikes; nobody else waits for that:
+ * when another connection has come up and works, the attempt is still there to be accepted. Other devices end it at once. */
+static void w10_a_closed_connect_without_an_answer_holds_up_no_other(void **state)
+{
+    struct fixture *f = *state;
+    vb_status_t st = accept_a_closed_connect(f, true);
+
+    if (ct_env_is_siw())
+        assert_int_equal(st, VB_OK);
+    another_pair_works(f);
+}
+
+static void a_closed_connect_that_is_accepted_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)accept_a_closed_connect(f, false);
+    another_pair_works(f);
 }
 
 static void w10_a_slow_answer_does_not_hold_up_the_caller(void **state)
@@ -299,6 +368,8 @@ static const struct CMUnitTest connect_errors_tests[] = {
     ct_test(w09_a_refusal_with_foreign_private_data_lets_the_switch_fall_back),
     ct_test(w10_looking_for_a_host_does_not_hold_up_the_caller),
     ct_test(w10_looking_for_a_host_does_not_hold_up_other_connections),
+    ct_test(w10_a_closed_connect_without_an_answer_holds_up_no_other),
+    ct_test(a_closed_connect_that_is_accepted_ends),
     ct_test(w10_a_slow_answer_does_not_hold_up_the_caller),
     ct_test(sixty_four_connects_at_once),
     ct_test(bad_names_cannot_be_connected_to),

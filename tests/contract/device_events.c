@@ -131,6 +131,7 @@ static void w19_more_sockets_than_one_queue_serves_get_more_queues(void **state)
         if (round == 0) {
             most = queues();
             assert_true(most > 2);
+            assert_true(most <= pal_processors() + 4); /* two sockets each, then 5, 10, 21, 43 */
         }
         assert_true(queues() <= most); /* found again, not made anew */
         for (int i = 0; i < PAIRS; i++) {
@@ -155,14 +156,14 @@ static void w19_a_queue_that_cannot_be_made_fails_the_connection_only(void **sta
         ct_pair(f, &p[i], 4096);
     ct_fault("cq_create:0:fail");
     unsigned failed = 0;
-    for (int i = 0; i < 8; i++) {
-        struct sw_companion *a = NULL;
+    for (int i = 0; i < 64 && failed < 4; i++) {
+        struct sw_companion *a = NULL, *b = NULL;
         int error = sw_connect_start(f->provider, &f->other, &f->listener->local, NULL, &a, NULL);
         if (error == 0) {
             ct_adopt_companion(f, a);
             error = sw_connect_finish(a, 50, NULL);
-            if (error == WSAEWOULDBLOCK) { /* still found room; it stays in the backlog */
-                ct_close(f, a);
+            if (error == WSAEWOULDBLOCK) { /* still found room, and keeps it */
+                ct_one_of(ct_accept(f, f->listener, 0, &b), 0, WSAETIMEDOUT, WSAENOBUFS);
                 continue;
             }
             ct_close(f, a);

@@ -24,7 +24,6 @@ typedef uint8_t BYTE;
 typedef int16_t SHORT;
 typedef uint16_t USHORT;
 typedef uint16_t WORD;
-typedef uint16_t WCHAR; /* one UTF-16 unit; wchar_t has 32 bits here */
 typedef int INT;
 typedef unsigned UINT;
 typedef int32_t LONG;
@@ -33,6 +32,15 @@ typedef uint32_t DWORD;
 typedef int64_t LONGLONG;
 typedef uint64_t ULONGLONG;
 typedef int BOOL;
+
+/* One unit of UTF-16. wchar_t has 32 bits here, unless the compiler is told otherwise (-fshort-wchar). */
+#if WCHAR_MAX <= 0xFFFF
+typedef wchar_t WCHAR;
+#elif defined(__cplusplus)
+typedef char16_t WCHAR; /* so that u"text" is of WCHARs; in C it is of uint16_t */
+#else
+typedef uint16_t WCHAR;
+#endif
 
 typedef uintptr_t ULONG_PTR;
 typedef intptr_t LONG_PTR;
@@ -77,8 +85,12 @@ typedef const GUID *LPCGUID;
 #define FALSE 0
 #endif
 
-/* A literal of WCHARs: WSD_WTEXT("text"). C only; C++ makes char16_t a type of its own. */
+/* A literal of WCHARs: WSD_WTEXT("text"). */
+#if WCHAR_MAX <= 0xFFFF
+#define WSD_WTEXT(literal) L##literal
+#else
 #define WSD_WTEXT(literal) u##literal
+#endif
 
 #define INVALID_SOCKET       (~(SOCKET)0)
 #define SOCKET_ERROR         (-1)
