@@ -201,6 +201,8 @@ static bool install_or_remove(const struct wsi_system *sys, const struct wsi_opt
         if (ok)
             fprintf(out, "%s. Programs that are running keep the catalog they started with\n",
                     o->command == WSI_CMD_INSTALL ? "installed" : "removed");
+        if (ok && o->is_switch && o->command == WSI_CMD_INSTALL)
+            wsi_driver_note(sys, out);
     }
     wsi_plan_free(&plan);
     return ok;

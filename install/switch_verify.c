@@ -38,6 +38,21 @@ static void check_catalog(struct wsi_report *r, const struct wsi_system *sys, co
             is_first ? "before" : "behind other visible ones that are");
 }
 
+/* A note and no fault: WSCInstallProvider may see to it, and this project has not seen Windows do so. */
+void wsi_driver_note(const struct wsi_system *sys, FILE *out)
+{
+    const uint32_t start = sys->driver_start(sys->self);
+    if (start == WSI_DRIVER_UNKNOWN)
+        fprintf(out, "note  the service " WSI_DRIVER_SERVICE
+                     ", whose driver makes socket handles for the switch, is not there: "
+                     "if programs get no sockets, wsdinstall remove --switch\n");
+    else if (start >= WSI_DRIVER_DISABLED)
+        fprintf(out,
+                "note  the service " WSI_DRIVER_SERVICE
+                ", whose driver makes socket handles for the switch, is disabled: "
+                "programs get no sockets before it runs (sc config ws2ifsl start= system, then a restart)\n");
+}
+
 enum wsi_exit wsi_switch_verify(const struct wsi_system *sys, const struct wsi_state *state, FILE *out)
 {
     struct wsi_report r = {out, false};
@@ -47,5 +62,6 @@ enum wsi_exit wsi_switch_verify(const struct wsi_system *sys, const struct wsi_s
     bool has_own = wsi_has_switch(state->os_major, state->os_minor);
     wsi_say(&r, !has_own, "Windows %u.%u has %s Windows Sockets switch", (unsigned)state->os_major,
             (unsigned)state->os_minor, has_own ? "its own" : "no other");
+    wsi_driver_note(sys, out);
     return r.is_wrong ? WSI_DIFFERS : WSI_OK;
 }

@@ -78,6 +78,13 @@ struct wsi_state {
 
 enum wsi_call { WSI_CALL_INSTALL, WSI_CALL_INSTALL_BOTH, WSI_CALL_UPDATE, WSI_CALL_REMOVE, WSI_CALL_ORDER };
 
+/* Winsock's driver for socket handles that are no files (WPUCreateSocketHandle), ws2ifsl.sys: how its service starts, by the number in the registry.
+ * Without it a program whose sockets are the switch's gets none. */
+#define WSI_DRIVER_SERVICE  "WS2IFSL"
+#define WSI_DRIVER_DEMAND   3u /* SERVICE_DEMAND_START; smaller ones are by the system */
+#define WSI_DRIVER_DISABLED 4u /* SERVICE_DISABLED */
+#define WSI_DRIVER_UNKNOWN  0xFFFFFFFFu
+
 /* The system, as wsdinstall sees it. Functions with an error argument return false and fill it on failure; on success they
  * leave it alone. Lists are the caller's to free(). Real: windows/system.c. Tests: an in-memory one that can fail. */
 struct wsi_system {
@@ -86,6 +93,7 @@ struct wsi_system {
     bool is_emulated;   /* 32-bit program on a 64-bit system: the native catalog is out of reach */
     bool has_small;
     uint32_t os_major, os_minor;
+    uint32_t (*driver_start)(void *self); /* or WSI_DRIVER_UNKNOWN: there is none, or it is not told */
     /* Name of a function that this system lacks for a call, or NULL. */
     const char *(*missing)(void *self, enum wsi_call call, enum wsi_catalog catalog);
     bool (*enumerate)(void *self, enum wsi_catalog c, struct wsi_entry **list, uint32_t *count,
@@ -243,6 +251,7 @@ struct wsi_report {
 void wsi_say(struct wsi_report *r, bool is_right, const char *format, ...) PAL_PRINTF(3, 4);
 
 /* ---- switch_verify.c ---- */
+void wsi_driver_note(const struct wsi_system *sys, FILE *out); /* nothing when all is well */
 enum wsi_exit wsi_switch_verify(const struct wsi_system *sys, const struct wsi_state *state, FILE *out);
 
 /* ---- command.c ---- */

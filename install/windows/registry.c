@@ -169,3 +169,17 @@ bool wsi_registry_may_change(void *self, struct wsi_error *e)
     return may_write(w->key, e) && may_write(L"System\\CurrentControlSet\\Services", e) &&
            may_write(WINSOCK2_KEY, e);
 }
+
+/* Only told to who may read it, which everybody may. */
+uint32_t wsi_registry_driver_start(void *self)
+{
+    static const WCHAR key[] = L"System\\CurrentControlSet\\Services\\WS2IFSL";
+    HKEY service;
+    DWORD start = 0, bytes = sizeof start, type = 0;
+    (void)self;
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, key, 0, KEY_QUERY_VALUE, &service) != ERROR_SUCCESS)
+        return WSI_DRIVER_UNKNOWN;
+    LONG code = RegQueryValueExW(service, L"Start", NULL, &type, (BYTE *)&start, &bytes);
+    RegCloseKey(service);
+    return code == ERROR_SUCCESS && type == REG_DWORD ? start : WSI_DRIVER_UNKNOWN;
+}

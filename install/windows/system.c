@@ -275,6 +275,7 @@ void wsi_windows_system(struct wsi_system *sys, struct wsi_windows *w)
     *sys = (struct wsi_system){
         .self = w,
         .word_bits = sizeof(void *) * 8,
+        .driver_start = wsi_registry_driver_start,
         .missing = missing,
         .enumerate = enumerate,
         .install = install,

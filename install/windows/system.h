@@ -38,6 +38,7 @@ bool wsi_registry_set(void *self, const char *name, const uint8_t data[16], bool
 bool wsi_registry_delete(void *self, const char *name, struct wsi_error *e);
 bool wsi_registry_delete_key(void *self, struct wsi_error *e);
 bool wsi_registry_may_change(void *self, struct wsi_error *e);
+uint32_t wsi_registry_driver_start(void *self);
 
 /* ---- text.c ---- */
 /* What the system says about an error code, with the code. */

@@ -19,6 +19,15 @@ static inline void read_back(FILE *f, char *text, size_t bytes)
     fclose(f);
 }
 
+/* Wine's tmpfile() picks a name that is free and then opens it; when another process was faster it fails. */
+static inline FILE *temporary(void)
+{
+    FILE *f = tmpfile();
+    for (unsigned i = 0; !f && i < 100; i++)
+        f = tmpfile();
+    return f;
+}
+
 /* One run of the program with these words, separated by spaces. */
 static inline struct run run(struct fake *f, const char *line)
 {
@@ -32,7 +41,7 @@ static inline struct run run(struct fake *f, const char *line)
     snprintf(copy, sizeof copy, "%s", line);
     for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
         words[count++] = w;
-    FILE *out = tmpfile(), *err = tmpfile();
+    FILE *out = temporary(), *err = temporary();
     assert_true(out && err);
     if (wsi_options_parse(&o, count, words, FAKE_DLL, FAKE_SWITCH, &e)) {
         r.exit = wsi_run(&f->sys, &o, out, err);

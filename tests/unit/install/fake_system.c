@@ -20,6 +20,11 @@ static bool allow(struct fake *f, const char *word, struct wsi_error *e)
     return wsi_fail(e, WSI_FAILED, "change %u, %s, was refused", (unsigned)f->changes, word);
 }
 
+static uint32_t driver_start(void *self)
+{
+    return ((const struct fake *)self)->driver_start;
+}
+
 static const char *missing(void *self, enum wsi_call call, enum wsi_catalog c)
 {
     struct fake *f = self;
@@ -250,11 +255,12 @@ void fake_init(struct fake *f)
 {
     memset(f, 0, sizeof *f);
     f->sys = (struct wsi_system){
-        f,          64,        false,        true,  5,           2,         missing,      enumerate,
-        install,    update,    remove_entry, order, list_values, set_value, delete_value, delete_key,
-        may_change, read_file, can_load};
+        f,          64,         false,     true,         5,     2,           driver_start, missing,
+        enumerate,  install,    update,    remove_entry, order, list_values, set_value,    delete_value,
+        delete_key, may_change, read_file, can_load};
     f->last_id = 1000;
     f->dll_bits = 64;
+    f->driver_start = 1; /* by the system */
     add_other(f, "MSAFD Tcpip [TCP/IP]", WS_AF_INET, WS_SOCK_STREAM, WS_IPPROTO_TCP);
     add_other(f, "MSAFD Tcpip [UDP/IP]", WS_AF_INET, WS_SOCK_DGRAM, WS_IPPROTO_UDP);
 }

@@ -24,6 +24,7 @@ struct fake {
     bool catalog_unreadable, registry_unreadable;
     enum wsi_call missing; /* with missing_name: this call is not there */
     const char *missing_name;
+    uint32_t driver_start;
     uint32_t dll_bits; /* of the file at DLL; the one at DLL32 has 32 */
     bool dll_is_absent, dll_does_not_load;
     char log[4096]; /* one word a change */

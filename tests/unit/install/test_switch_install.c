@@ -288,12 +288,35 @@ static void the_provider_stands_behind_the_switch_which_calls_it(void **state)
     assert_int_equal(run(&f, "verify").exit, WSI_DIFFERS);
 }
 
+/* Base providers whose handles are no files depend on it (WPUCreateSocketHandle), and every program on them. */
+static void a_driver_that_is_missing_is_said(void **state)
+{
+    (void)state;
+    static const uint32_t starts[] = {WSI_DRIVER_DISABLED, WSI_DRIVER_UNKNOWN};
+    static const char *const notes[] = {"is disabled", "is not there"};
+    for (int i = 0; i < 2; i++) {
+        struct fake f;
+        fake_windows_7(&f);
+        f.driver_start = starts[i];
+        struct run r = run(&f, INSTALL);
+        assert_int_equal(r.exit, WSI_OK);
+        assert_has(r.out, notes[i]);
+        r = run(&f, "verify --switch");
+        assert_int_equal(r.exit, WSI_OK); /* Winsock may see to it */
+        assert_has(r.out, notes[i]);
+        f.driver_start = WSI_DRIVER_DEMAND;
+        assert_null(strstr(run(&f, "verify --switch").out, WSI_DRIVER_SERVICE));
+        assert_null(strstr(run(&f, "verify").out, WSI_DRIVER_SERVICE)); /* the provider has no such handles */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(applications_get_the_switch_for_tcp_and_udp),
         cmocka_unit_test(an_entry_is_the_systems_own_with_another_door),
         cmocka_unit_test(both_catalogs_get_their_own_dll),
+        cmocka_unit_test(a_driver_that_is_missing_is_said),
         cmocka_unit_test(a_second_run_changes_nothing),
         cmocka_unit_test(removing_leaves_the_catalog_as_it_was),
         cmocka_unit_test(a_dry_run_names_every_change_and_makes_none),
