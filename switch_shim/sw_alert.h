@@ -5,7 +5,8 @@
  * How:     between begin and end raise() is called for each call that is queued, at once if there are some already. It wakes the sleeper, who runs
  *          them by sw_thread_run_calls() with no lock held, and sleeps again. A queued call may block itself: alerts nest.
  * Locks:   a bucket of threads -> what raise() takes. Nobody may queue a call, begin or end under that.
- * Windows: as a base provider of Windows' own Ws2_32 nothing is queued here: APCs are the system's, and run in alertable waits only. */
+ * Windows: as a base provider of Windows' own Ws2_32 nothing is queued here: calls queued to a thread are the system's. They run in the
+ *          sleep itself, which is alertable (pal_cond_wait_alertably(), pal_wait_alertably()), and end it. */
 #ifndef SW_ALERT_H
 #define SW_ALERT_H
 

@@ -132,6 +132,33 @@ static char *default_path(void)
     return found != NULL ? found : strdup(named); /* a bare name: the loader's search path decides */
 }
 
+/* --- without asking for it --- */
+
+static bool is_in_build_tree(const char *directory)
+{
+    static const char folder[] = "switch_shim";
+    const size_t length = strlen(directory), tail = sizeof(folder) - 1;
+
+    return length > tail && strcmp(directory + length - tail, folder) == 0 &&
+           strchr("/\\", directory[length - tail - 1]) != NULL;
+}
+
+char *sw_find_beside(const char *file)
+{
+    char own[1024];
+    char candidate[1200];
+    char *found;
+
+    if (!sw_os_own_directory(own, sizeof(own)))
+        return NULL;
+    snprintf(candidate, sizeof(candidate), "%s/%s", own, file);
+    found = sw_os_canonical_path(candidate);
+    if (found != NULL || !is_in_build_tree(own))
+        return found;
+    snprintf(candidate, sizeof(candidate), "%s/../provider/%s", own, file);
+    return sw_os_canonical_path(candidate);
+}
+
 static char *resolve_path(const char *path)
 {
     char *found;

@@ -11,6 +11,12 @@
 
 /* The directory of the file that holds this code: libwsdswitch.so (wsdswitch.dll), or the program it is linked into. */
 bool sw_os_own_directory(char *out, size_t out_bytes);
+/* Is this code in a library that the system puts into programs which know nothing of it (the catalog of Winsock)? Programs of all users: it
+ * takes no file from where one of them could have put it. */
+bool sw_os_is_guest(void);
+/* The file in the directory of this library or program, or in its place of the build tree that this library is part of, and nowhere else.
+ * malloc'ed; NULL: not there. In sw_load.c. */
+char *sw_find_beside(const char *file);
 const char *sw_os_provider_file(void); /* "libwsdprov.so", "wsdprov.dll" */
 const char *sw_os_switch_file(void);   /* "libwsdswitch.so", "wsdswitch.dll" */
 /* Absolute path without links, malloc'ed; NULL when there is no such file. */

@@ -36,6 +36,12 @@ bool sw_os_own_directory(char *out, size_t out_bytes)
     return fits;
 }
 
+/* Whoever loads it has chosen to. */
+bool sw_os_is_guest(void)
+{
+    return false;
+}
+
 const char *sw_os_provider_file(void)
 {
     return "libwsdprov.so";

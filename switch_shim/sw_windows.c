@@ -25,17 +25,28 @@ static WCHAR *from_utf8(const char *text)
     return wide;
 }
 
-bool sw_os_own_directory(char *out, size_t out_bytes)
+static HMODULE own_module(void) /* NULL is the program */
 {
     const DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    HMODULE module = NULL;
+
+    return GetModuleHandleExW(flags, (const WCHAR *)(const void *)&here, &module) ? module : NULL;
+}
+
+bool sw_os_is_guest(void)
+{
+    const HMODULE own = own_module();
+
+    return own != NULL && own != GetModuleHandleW(NULL);
+}
+
+bool sw_os_own_directory(char *out, size_t out_bytes)
+{
     WCHAR path[MAX_PATH];
-    HMODULE module;
     WCHAR *slash;
     DWORD n;
 
-    if (!GetModuleHandleExW(flags, (const WCHAR *)(const void *)&here, &module))
-        return false;
-    n = GetModuleFileNameW(module, path, MAX_PATH);
+    n = GetModuleFileNameW(own_module(), path, MAX_PATH);
     if (n == 0 || n == MAX_PATH)
         return false;
     slash = wcsrchr(path, L'\\');

@@ -11,7 +11,7 @@
 
 void sw_san_settings_init(struct sw_san_settings *s)
 {
-    /* 48 KiB of receives and send buffers, which are registered and so stay in memory. Storage is touched when an
+    /* 36 KiB of receives and send buffers, which are registered and so stay in memory. Storage is touched when an
      * application is slow, and registered with the first transfer into it. Measured (README.md). */
     *s = (struct sw_san_settings){.receives = 6,
                                   .message_bytes = 4096,
@@ -96,7 +96,7 @@ static void configure(const struct san *c, bool is_connector, struct sw_session_
     const struct sw_san_settings *s = &c->set;
     const uint32_t hint = limits->rdma_threshold_bytes != 0 ? limits->rdma_threshold_bytes : 16384u;
     const size_t receives = (size_t)s->receives * s->message_bytes;
-    const size_t sends = (size_t)(s->send_buffers + SW_SESSION_CONTROL_BUFFERS) * s->message_bytes;
+    const size_t sends = sw_session_send_bytes(s->send_buffers, s->message_bytes);
 
     *out = (struct sw_session_config){
         .receives = s->receives,
@@ -130,7 +130,8 @@ int san_prepare(struct san *c, bool is_connector)
         return WSAEINVAL;
     if (c->limits.max_msg_bytes != 0)
         c->set.message_bytes = smaller(c->set.message_bytes, c->limits.max_msg_bytes);
-    c->pool_bytes = (size_t)(c->set.receives + sends) * c->set.message_bytes + c->set.storage_bytes;
+    c->pool_bytes = (size_t)c->set.receives * c->set.message_bytes +
+                    sw_session_send_bytes(c->set.send_buffers, c->set.message_bytes) + c->set.storage_bytes;
     c->pool = san_pool_take(c->pool_bytes);
     c->slots = calloc(c->set.receives + sends + SAN_RDMA_MAX, sizeof(*c->slots));
     if (c->pool == NULL || c->slots == NULL)

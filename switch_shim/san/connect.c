@@ -147,7 +147,7 @@ void san_look_connect(struct san *c)
 bool san_register_pool(struct san *c)
 {
     const size_t receives = (size_t)c->set.receives * c->set.message_bytes;
-    const size_t sends = (size_t)(c->set.send_buffers + SW_SESSION_CONTROL_BUFFERS) * c->set.message_bytes;
+    const size_t sends = sw_session_send_bytes(c->set.send_buffers, c->set.message_bytes);
 
     return sw_register(c->companion, c->pool, (DWORD)receives, MEM_WRITE, &c->receive_handle) == 0 &&
            sw_register(c->companion, c->pool + receives, (DWORD)sends, MEM_READ, &c->send_handle) == 0;

@@ -35,6 +35,7 @@ struct san_slot {
     uint8_t index;          /* buffer of the session */
     bool is_out;            /* the provider has it */
     bool is_polled;         /* bit 0 of hEvent was set */
+    bool is_quiet;          /* and nobody waits for its end: the quiet send */
     bool is_over;           /* a receive that is not yet the oldest: its result is below */
     int error;              /* of a receive that is over */
     uint32_t bytes;         /* likewise */
@@ -117,6 +118,9 @@ struct san {
     struct san_slot *rx, *tx, *rdma;
     uint8_t rx_order[SW_WIRE_CREDITS_MAX]; /* posted receives, the oldest at rx_first */
     unsigned rx_first, rx_count;
+    struct san_slot *quiet; /* the send whose end is seen by the way (slots.c) */
+    uint64_t answered;      /* so much of the peer's stream had come at the last send */
+    unsigned loud;          /* so many sends more are notified */
 
     /* hot.c: how the ends of requests are learned */
     bool is_hot;                /* new requests are polled for */
@@ -205,7 +209,8 @@ void san_finish(struct san *c, struct sw_request *r);
 /* slots.c, locked */
 void san_post(struct san *c, const struct sw_action *a);
 void san_notified(void *context, SOCKET handle, WSAOVERLAPPED *ov, DWORD error, DWORD bytes);
-void san_forget_polled(struct san *c); /* after WSPCloseSocket */
+void san_see_quiet(struct san *c, bool must); /* has the quiet send gone; must: ask the provider */
+void san_forget_polled(struct san *c);        /* after WSPCloseSocket */
 
 /* The oldest receive is polled for: the next message comes only to who looks. */
 static inline bool san_is_looked_at(const struct san *c)

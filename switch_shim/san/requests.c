@@ -81,6 +81,8 @@ void san_drop_peeks(struct san *c, int error)
 
 static int start(struct san *c, struct sw_request *r)
 {
+    if (r->kind == SW_REQUEST_SEND)
+        san_see_quiet(c, false); /* its buffer may be wanted */
     return r->kind == SW_REQUEST_SEND ? sw_session_send(c->session, &r->op)
                                       : sw_session_receive(c->session, &r->op);
 }
@@ -291,9 +293,11 @@ static int send_copy(struct san *c, struct sw_request *r, uint64_t total)
 static int send_now(struct san *c, struct sw_request *r)
 {
     uint64_t total = total_of(r);
-    size_t room = sw_session_send_room(c->session);
+    size_t room;
     int error;
 
+    san_see_quiet(c, false); /* its buffer may be wanted */
+    room = sw_session_send_room(c->session);
     if (total <= room || room == 0)
         error = sw_session_send_now(c->session, r->op.buffers, r->op.buffer_count, r->op.flags, &r->op.bytes);
     else

@@ -35,7 +35,7 @@ int sw_san_adopt(struct sw_provider *p, const struct sw_san_settings *settings, 
 
 struct sw_san_stats {
     struct sw_session_stats session;
-    uint64_t polled_receives, notified_receives, sleeps;
+    uint64_t polled_receives, notified_receives, quiet_sends, sleeps;
 };
 void sw_san_stats(struct sw_carrier *c, struct sw_san_stats *out);
 uint64_t sw_san_violations(

@@ -287,26 +287,49 @@ void san_service_wake(void)
     (void)sw_event_set(service.event);
 }
 
-int san_service_start(WSAEVENT *event)
+static bool is_started(WSAEVENT *event)
 {
-    int result = 0;
+    bool result;
 
     pal_mutex_lock(&service.lock);
+    result = service.thread != NULL;
+    *event = service.event;
+    pal_mutex_unlock(&service.lock);
+    return result;
+}
+
+static int start_locked(WSAEVENT event)
+{
+    if (service.sockets.next == NULL)
+        service.sockets.next = service.sockets.prev = service.cursor = &service.sockets;
+    service.event = event;
+    service.is_stopping = false;
+    service.thread = pal_thread_start(run, NULL, "wsd-san");
+    return service.thread != NULL ? 0 : WSAENOBUFS;
+}
+
+/* The event is made without the lock: threads have handles from the same table, and who queues a call to one takes a carrier's lock
+ * behind that of the handle; and behind a carrier's comes ours. */
+int san_service_start(WSAEVENT *event)
+{
+    WSAEVENT made;
+    bool is_in_use = false;
+    int result = 0;
+
+    if (is_started(event))
+        return 0;
+    made = sw_event_create(true, false);
+    if (made == WSA_INVALID_EVENT)
+        return WSAENOBUFS;
+    pal_mutex_lock(&service.lock);
     if (service.thread == NULL) {
-        if (service.sockets.next == NULL)
-            service.sockets.next = service.sockets.prev = service.cursor = &service.sockets;
-        service.event = sw_event_create(true, false);
-        service.is_stopping = false;
-        if (service.event != WSA_INVALID_EVENT)
-            service.thread = pal_thread_start(run, NULL, "wsd-san");
-        if (service.thread == NULL) {
-            result = WSAENOBUFS;
-            if (service.event != WSA_INVALID_EVENT)
-                (void)sw_event_close(service.event);
-        }
+        result = start_locked(made);
+        is_in_use = result == 0;
     }
     *event = service.event;
     pal_mutex_unlock(&service.lock);
+    if (!is_in_use)
+        (void)sw_event_close(made);
     return result;
 }
 

@@ -7,17 +7,24 @@
 
 #include "session/bits.h"
 
+#define LOUD_SENDS 16u /* once one had not gone when the next came; our choice */
+
 /* Bit 0 of hEvent clear: the end comes through WPUCompleteOverlappedRequest; set: it is looked for (7.2). */
 static void prepare(struct san *c, struct san_slot *s)
 {
     memset(&s->ov, 0, sizeof(s->ov));
     s->is_polled = c->is_hot && (s->kind == SAN_RECEIVE || san_is_looked_at(c));
+    s->is_quiet = false;
     s->is_over = false;
     s->ov.hEvent = s->is_polled ? (HANDLE)(ULONG_PTR)1 : NULL;
 }
 
 static void count_polled(struct san *c, struct san_slot *s, bool is_posted)
 {
+    if (s->is_quiet) {
+        c->quiet = is_posted ? s : NULL;
+        return;
+    }
     if (s->kind == SAN_RECEIVE)
         c->polled_receives += is_posted ? 1u : -1u;
     else
@@ -56,6 +63,30 @@ static void post_receive(struct san *c, const struct sw_action *a)
     c->rx_order[(c->rx_first + c->rx_count++) % SW_WIRE_CREDITS_MAX] = (uint8_t)a->buffer;
 }
 
+/* May the end of this send be seen by the way? An answer to what the peer sent, on a connection that nobody looks at: its end matters when
+ * the next one is to be sent, and before that the peer mostly answers, which is notified. So it costs no upcall. Sends that are no answers
+ * are a stream: there the end of one sends off what was gathered meanwhile. One at a time, so that whatever has to wait for
+ * sends waits behind one that is notified, and sends end in order. Our choice; 7.2 leaves it to the switch for each request. */
+static bool may_be_quiet(struct san *c, const struct sw_action *a)
+{
+    const uint64_t came = sw_session_came(c->session);
+    const bool is_answer = came != c->answered;
+
+    if (c->is_hot || c->is_cooling || c->rx_count == 0 || c->set.send_buffers < 2 ||
+        a->buffer >= c->set.send_buffers)
+        return false;
+    c->answered = came;
+    if (!is_answer)
+        return false;
+    san_see_quiet(c, true);
+    if (c->quiet != NULL)
+        c->loud = LOUD_SENDS;
+    if (c->loud == 0)
+        return true;
+    c->loud--;
+    return false;
+}
+
 static void post_send(struct san *c, const struct sw_action *a)
 {
     struct san_slot *s = &c->tx[a->buffer];
@@ -65,6 +96,12 @@ static void post_send(struct san *c, const struct sw_action *a)
     int result;
 
     prepare(c, s);
+    if (!s->is_polled && may_be_quiet(c, a)) {
+        s->is_polled = s->is_quiet = true;
+        s->ov.hEvent = (HANDLE)(ULONG_PTR)1;
+        c->stats.quiet_sends++;
+        sw_session_sent_late(c->session, a->buffer);
+    }
     result = c->procs->lpWSPSend(c->descriptor, &from, 1, &bytes, 0, &s->ov, NULL, NULL, &error);
     if (!is_accepted(c, s, result, error))
         sw_session_broken(c->session, error);
@@ -166,18 +203,6 @@ static void is_over(struct san *c, struct san_slot *s, int error, uint32_t bytes
     }
 }
 
-void san_notified(void *context, SOCKET handle, WSAOVERLAPPED *ov, DWORD error, DWORD bytes)
-{
-    struct san_slot *s = (struct san_slot *)(void *)ov;
-    struct san *c = s->san;
-
-    (void)context;
-    (void)handle;
-    san_enter(c);
-    is_over(c, s, (int)error, bytes);
-    san_leave(c);
-}
-
 /* True: its OVERLAPPED shows the end. */
 static bool take(struct san *c, struct san_slot *s)
 {
@@ -190,11 +215,39 @@ static bool take(struct san *c, struct san_slot *s)
     return true;
 }
 
+/* Mostly the provider has found its end together with something else's, and the OVERLAPPED shows it; to be told for certain, one has to
+ * ask (4.12). */
+void san_see_quiet(struct san *c, bool must)
+{
+    struct san_slot *s = c->quiet;
+    DWORD bytes = 0, flags = 0;
+    INT error = 0;
+
+    if (s == NULL || take(c, s) || !must || c->companion == NULL)
+        return;
+    (void)c->procs->lpWSPGetOverlappedResult(c->descriptor, &s->ov, &bytes, FALSE, &flags, &error);
+    (void)take(c, s);
+}
+
+void san_notified(void *context, SOCKET handle, WSAOVERLAPPED *ov, DWORD error, DWORD bytes)
+{
+    struct san_slot *s = (struct san_slot *)(void *)ov;
+    struct san *c = s->san;
+
+    (void)context;
+    (void)handle;
+    san_enter(c);
+    san_see_quiet(c, s->kind == SAN_SEND); /* sends end in order: who waits for all of them is to know */
+    is_over(c, s, (int)error, bytes);
+    san_leave(c);
+}
+
 bool san_take_polled(struct san *c)
 {
     uint64_t sends = c->polled_sends;
     bool came = false;
 
+    san_see_quiet(c, false);
     while (c->rx_count != 0 && take(c, &c->rx[c->rx_order[c->rx_first]]))
         came = true;
     for (; sends != 0; sends &= sends - 1)

@@ -63,10 +63,7 @@ static int sleep_for(struct san *c, struct san_waiter *w, uint64_t deadline_ns,
             return WSAETIMEDOUT;
         if ((c->is_hot && san_is_looked_at(c)) || is_left_behind(c, w->request))
             return WSAEWOULDBLOCK;
-        if (deadline_ns == UINT64_MAX)
-            pal_cond_wait(&w->changed, &c->lock);
-        else
-            in_time = pal_cond_timedwait(&w->changed, &c->lock, deadline_ns);
+        in_time = pal_cond_wait_alertably(&w->changed, &c->lock, deadline_ns);
     }
     return 0;
 }

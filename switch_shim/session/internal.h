@@ -81,6 +81,11 @@ struct sw_step {
     bool is_shared;   /* as in struct sw_out */
 };
 
+/* Messages that are due. */
+struct sw_due {
+    bool hello, suspend, suspended, resume, close, ping, answer;
+};
+
 struct sw_session {
     struct sw_session_config cfg;
     enum sw_state state;
@@ -133,9 +138,7 @@ struct sw_session {
         uint8_t urgent_byte;
     } rx;
 
-    struct { /* messages that are due */
-        bool hello, suspend, suspended, resume, close, ping, answer;
-    } due;
+    struct sw_due due;
     uint8_t hello_type;
     bool close_wanted, close_sent, close_got;
     bool suspend_again; /* gave way to the peer's */
@@ -167,6 +170,8 @@ static inline void sw_stir(struct sw_session *s)
 /* session.c */
 bool sw_next_action(struct sw_session *s,
                     struct sw_action *out); /* sw_session_next() without its short cut */
+bool sw_next_action_in_full(struct sw_session *s,
+                            struct sw_action *out); /* and without that of a plain session */
 void sw_move_state(struct sw_session *s, enum sw_event event);
 void sw_arm(struct sw_session *s, enum sw_timer timer, uint32_t ms);
 void sw_disarm(struct sw_session *s, enum sw_timer timer);
@@ -186,7 +191,24 @@ void sw_breach(struct sw_session *s, const char *rule);
 
 /* outgoing.c */
 bool sw_out_next_message(struct sw_session *s, struct sw_action *out);
+/* Of a session that is plain (session.c): may there be a message; the same answer as the one above. */
+bool sw_out_plain_due(const struct sw_session *s);
+bool sw_out_next_plain(struct sw_session *s, struct sw_action *out);
 bool sw_all_sent(const struct sw_session *s); /* no send, buffer or transfer of ours is left */
+
+/* Bits. */
+static inline uint64_t sw_free_data_buffers(const struct sw_session *s)
+{
+    return s->tx.free_buffers & ((UINT64_C(1) << s->cfg.data_buffers) - 1);
+}
+
+/* One of them; -1: there is none. */
+static inline int sw_free_data_buffer(const struct sw_session *s)
+{
+    const uint64_t data = sw_free_data_buffers(s);
+
+    return data == 0 ? -1 : (int)sw_bits_lowest(data);
+}
 
 /* send.c */
 void sw_take_sends(struct sw_session *s);

@@ -8,7 +8,20 @@
 
 static uint8_t *buffer_memory(struct sw_session *s, unsigned buffer)
 {
-    return s->cfg.send_memory + (size_t)buffer * s->cfg.message_bytes;
+    const unsigned data = s->cfg.data_buffers;
+
+    if (buffer < data)
+        return s->cfg.send_memory + (size_t)buffer * s->cfg.message_bytes;
+    return s->cfg.send_memory + (size_t)data * s->cfg.message_bytes +
+           (size_t)(buffer - data) * sw_session_control_bytes(s->cfg.message_bytes);
+}
+
+/* Of a message in a control buffer, behind the descriptor. */
+static uint32_t control_payload_max(const struct sw_session *s, uint32_t descriptor_bytes)
+{
+    const uint32_t own = sw_session_control_bytes(s->cfg.message_bytes) - SW_WIRE_HEADER_BYTES;
+
+    return (own < s->payload_max ? own : s->payload_max) - descriptor_bytes;
 }
 
 static int free_control_buffer(const struct sw_session *s)
@@ -121,13 +134,15 @@ static bool send_filled(struct sw_session *s, struct sw_action *out)
     return send_data(s, buffer, bytes, out);
 }
 
-/* What could not be registered, a message at a time. */
+/* What could not be registered, a message at a time. In a data buffer, unless data that waits behind has all of them. */
 static bool send_copied(struct sw_session *s, struct sw_out *o, struct sw_action *out)
 {
-    int buffer = free_control_buffer(s);
+    const int of_data = sw_free_data_buffer(s), buffer = of_data >= 0 ? of_data : free_control_buffer(s);
     uint64_t room = s->tx.limit > s->tx.position ? s->tx.limit - s->tx.position : 0;
-    uint32_t bytes = o->range.bytes < s->payload_max ? o->range.bytes : s->payload_max;
+    uint32_t bytes = of_data >= 0 ? s->payload_max : control_payload_max(s, 0);
 
+    if (bytes > o->range.bytes)
+        bytes = o->range.bytes;
     if (buffer < 0 || room < bytes)
         return false;
     memcpy(buffer_memory(s, (unsigned)buffer) + SW_WIRE_HEADER_BYTES, o->range.memory, bytes);
@@ -146,8 +161,8 @@ static uint32_t first_part(struct sw_session *s, const struct sw_out *o, uint32_
 
     if (sw_out_any_announced(s))
         return 0;
-    if (bytes > s->payload_max - descriptor_bytes)
-        bytes = s->payload_max - descriptor_bytes;
+    if (bytes > control_payload_max(s, descriptor_bytes))
+        bytes = control_payload_max(s, descriptor_bytes);
     if (bytes > room)
         bytes = (uint32_t)room;
     return bytes < o->range.bytes ? bytes : o->range.bytes - 1;
@@ -344,6 +359,18 @@ bool sw_out_next_message(struct sw_session *s, struct sw_action *out)
     if (next_mark(s, out))
         return true;
     if (sw_state_may_send_data(s->state) && (s->due.ping || s->due.answer) && next_ping(s, out))
+        return true;
+    return next_credit(s, out);
+}
+
+bool sw_out_plain_due(const struct sw_session *s)
+{
+    return s->tx.queue_count != 0 || sw_credits_due(&s->credits) || sw_limit_due(s);
+}
+
+bool sw_out_next_plain(struct sw_session *s, struct sw_action *out)
+{
+    if (s->tx.queue_count != 0 && sw_credits_for_data(&s->credits) && send_filled(s, out))
         return true;
     return next_credit(s, out);
 }

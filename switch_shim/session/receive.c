@@ -289,6 +289,11 @@ uint64_t sw_session_readable(const struct sw_session *s)
     return stored(s);
 }
 
+uint64_t sw_session_came(const struct sw_session *s)
+{
+    return s->rx.announced;
+}
+
 void sw_session_want_read(struct sw_session *s)
 {
     sw_stir(s);

@@ -6,13 +6,6 @@
 
 #include <string.h>
 
-static int free_buffer(const struct sw_session *s)
-{
-    uint64_t data = s->tx.free_buffers & ((UINT64_C(1) << s->cfg.data_buffers) - 1);
-
-    return data == 0 ? -1 : (int)sw_bits_lowest(data);
-}
-
 /* Room in the last filled buffer, else in a new one; NULL: none. */
 static uint8_t *gather_room(struct sw_session *s, uint32_t *room, unsigned *buffer)
 {
@@ -23,7 +16,7 @@ static uint8_t *gather_room(struct sw_session *s, uint32_t *room, unsigned *buff
         *room = 0;
     }
     if (*room == 0) {
-        int fresh = free_buffer(s);
+        int fresh = sw_free_data_buffer(s);
 
         if (fresh < 0)
             return NULL;
@@ -179,7 +172,6 @@ int sw_session_send_now(struct sw_session *s, const WSABUF *buffers, uint32_t bu
 
 size_t sw_session_send_room(const struct sw_session *s)
 {
-    uint64_t data = s->tx.free_buffers & ((UINT64_C(1) << s->cfg.data_buffers) - 1);
     size_t room = 0;
 
     if (may_send(s) != 0 || s->tx.ops.first != NULL)
@@ -187,7 +179,7 @@ size_t sw_session_send_room(const struct sw_session *s)
     if (s->tx.queue_count != 0)
         room = s->payload_max -
                s->tx.fill[s->tx.queue[(s->tx.queue_first + s->tx.queue_count - 1u) % SW_SESSION_BUFFERS_MAX]];
-    return room + (size_t)sw_bits_count(data) * s->payload_max;
+    return room + (size_t)sw_bits_count(sw_free_data_buffers(s)) * s->payload_max;
 }
 
 bool sw_session_is_writable(const struct sw_session *s)

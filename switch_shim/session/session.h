@@ -21,8 +21,9 @@
 #include "session/wire.h"
 #include "wsd/ws2_types.h"
 
-#define SW_SESSION_CONTROL_BUFFERS 4u  /* send buffers besides the data buffers: data can never take all */
-#define SW_SESSION_BUFFERS_MAX     60u /* data buffers */
+#define SW_SESSION_CONTROL_BUFFERS 4u    /* send buffers besides the data buffers: data can never take all */
+#define SW_SESSION_CONTROL_BYTES   1024u /* of each of them, or message_bytes when that is less */
+#define SW_SESSION_BUFFERS_MAX     60u   /* data buffers */
 #define SW_SESSION_LINGER_FOREVER  0xFFFFFFFFu
 
 struct sw_session;
@@ -46,9 +47,22 @@ struct sw_session_config {
     bool has_rdma_read;         /* this side's provider has WSPRdmaRead */
     bool is_connector;
     uint8_t *receive_memory; /* receives * message_bytes */
-    uint8_t *send_memory;    /* (data_buffers + SW_SESSION_CONTROL_BUFFERS) * message_bytes */
+    uint8_t *send_memory;    /* sw_session_send_bytes() */
     uint8_t *storage;        /* storage_bytes */
 };
+
+/* Data buffers, then control buffers. These are smaller, because all of it is registered and so resident in every connection, and what
+ * they carry is short, but for data that could not be registered when no data buffer is free. Our choice. */
+static inline uint32_t sw_session_control_bytes(uint32_t message_bytes)
+{
+    return message_bytes < SW_SESSION_CONTROL_BYTES ? message_bytes : SW_SESSION_CONTROL_BYTES;
+}
+
+static inline size_t sw_session_send_bytes(uint32_t data_buffers, uint32_t message_bytes)
+{
+    return (size_t)data_buffers * message_bytes +
+           (size_t)SW_SESSION_CONTROL_BUFFERS * sw_session_control_bytes(message_bytes);
+}
 
 /* --- operations of the application --- */
 
@@ -156,6 +170,8 @@ int sw_session_cause(const struct sw_session *s, bool *graceful);
 void sw_session_message(struct sw_session *s, unsigned buffer, uint32_t bytes);
 /* A send completed: its buffer is free. Failures: sw_session_broken(). */
 void sw_session_sent(struct sw_session *s, unsigned buffer);
+/* The end of a send just posted will be told late, when something else happens: no small send waits behind it to be gathered. */
+void sw_session_sent_late(struct sw_session *s, unsigned buffer);
 /* error: 0, or the WSA code of the refusal; nothing is registered then. */
 void sw_session_registered(struct sw_session *s, struct sw_range *range, int error);
 void sw_session_rdma_done(struct sw_session *s, struct sw_range *range, int error);
@@ -196,6 +212,8 @@ void sw_session_urgent_inline(struct sw_session *s, bool on);
 bool sw_session_at_mark(const struct sw_session *s);
 /* FIONREAD. */
 uint64_t sw_session_readable(const struct sw_session *s);
+/* How much of the peer's stream has come or was announced, since it began. */
+uint64_t sw_session_came(const struct sw_session *s);
 /* Somebody selects for reading: fetch a waiting transfer into storage. */
 void sw_session_want_read(struct sw_session *s);
 /* Bytes that a send would buffer and complete at once. 0 also while earlier sends wait. A non-blocking send of more

@@ -20,14 +20,18 @@ void sw_accept_ex_put(char *room, DWORD room_bytes, const WSD_SOCKADDR_STORAGE *
     memcpy(room + HEAD, address, (size_t)fits);
 }
 
+/* The caller's lengths may be others than those of AcceptEx: then it is no head that is read here. */
 static void get_address(char *room, DWORD room_bytes, WSD_SOCKADDR **out, LPINT bytes)
 {
+    const bool has_room = room != NULL && room_bytes >= HEAD;
     INT used = 0;
 
-    if (room_bytes >= HEAD)
+    if (has_room)
         memcpy(&used, room, sizeof(used));
+    if (used < 0 || (has_room && (DWORD)used > room_bytes - HEAD))
+        used = 0;
     if (out != NULL)
-        *out = room_bytes >= HEAD ? (void *)(room + HEAD) : NULL;
+        *out = has_room ? (void *)(room + HEAD) : NULL;
     if (bytes != NULL)
         *bytes = used;
 }
@@ -36,8 +40,8 @@ void WSPAPI sw_spi_get_accept_ex_sockaddrs(PVOID buffer, DWORD receive_bytes, DW
                                            DWORD remote_bytes, WSD_SOCKADDR **local, LPINT local_used,
                                            WSD_SOCKADDR **remote, LPINT remote_used)
 {
-    char *at = (char *)buffer + receive_bytes;
+    char *room = buffer;
 
-    get_address(at, local_bytes, local, local_used);
-    get_address(at + local_bytes, remote_bytes, remote, remote_used);
+    get_address(room != NULL ? room + receive_bytes : NULL, local_bytes, local, local_used);
+    get_address(room != NULL ? room + receive_bytes + local_bytes : NULL, remote_bytes, remote, remote_used);
 }

@@ -112,11 +112,7 @@ int sw_block_on_change_locked(struct sw_sock *s, struct sw_blocker *b)
         pal_mutex_lock(&s->lock);
         return 0;
     }
-    if (until == UINT64_MAX) {
-        pal_cond_wait(&s->changed, &s->lock);
-        return 0;
-    }
-    if (pal_cond_timedwait(&s->changed, &s->lock, until))
+    if (pal_cond_wait_alertably(&s->changed, &s->lock, until))
         return 0;
     pal_mutex_unlock(&s->lock);
     stop = sw_block_after_slice(b);

@@ -61,6 +61,8 @@ void sw_catalog_fill(WSAPROTOCOL_INFOW *out, int af, int type, int protocol, con
         (given->iProtocol == protocol || type == WS_SOCK_RAW)) {
         *out = *given;
         out->dwProviderReserved = 0;
+        out->dwServiceFlags1 &= ~(
+            DWORD)XP1_IFS_HANDLES; /* whatever a layer over us says of its own handles (2.1) */
         return;
     }
     memset(out, 0, sizeof(*out));

@@ -297,24 +297,59 @@ static int drop_system_socket(struct sw_sock *s, const struct sw_description *d,
     return 0;
 }
 
+/* It is this process's already: one more handle, before anything is said of it. SW_E_MOVED: its last one is just being closed. */
+static int take_known(struct sw_sock *s, const struct sw_description *d, const char *text, uint32_t id,
+                      SOCKET *out)
+{
+    INT ignored = 0;
+    int code = sw_names_add(s, out);
+
+    if (code != 0)
+        return code == WSAEINVAL ? SW_E_MOVED : code;
+    code = d->is_san != 0 ? sw_share_join(s, id) : drop_system_socket(s, d, text);
+    if (code != 0)
+        (void)sw_spi_close_socket(*out, &ignored);
+    return code;
+}
+
+static int take_once(const struct sw_description *d, const char *text, DWORD flags, uint32_t id, SOCKET *out)
+{
+    struct sw_share_turn turn;
+    struct sw_sock *known;
+    int code = 0;
+
+    sw_share_turn_begin(&turn, d->identity);
+    known = sw_share_find(d->identity);
+    if (known == NULL)
+        code = make(d, text, flags, id, out);
+    sw_share_turn_end(&turn);
+    if (known != NULL) {
+        code = take_known(known, d, text, id, out);
+        sw_sock_leave(known);
+    }
+    return code;
+}
+
+static int take_shared(const struct sw_description *d, const char *text, DWORD flags, uint32_t id,
+                       SOCKET *out)
+{
+    int code = take_once(d, text, flags, id, out);
+
+    while (code == SW_E_MOVED) { /* until it is not found any more: a moment */
+        pal_sleep_ms(1);
+        code = take_once(d, text, flags, id, out);
+    }
+    return code;
+}
+
 static int take(const WSAPROTOCOL_INFOW *info, DWORD flags, struct sw_description *d, SOCKET *out)
 {
     const uint32_t id = info->dwProviderReserved;
-    struct sw_sock *known;
     char *text = NULL;
     int code = sw_description_fetch(id, d, &text);
 
-    if (code != 0)
-        return code;
-    known = d->identity != 0 ? sw_sock_find_shared(d->identity) : NULL;
-    if (known != NULL) { /* it is this process's already: one more handle */
-        code = d->is_san != 0 ? sw_share_join(known, id) : drop_system_socket(known, d, text);
-        if (code == 0)
-            code = sw_names_add(known, out);
-        sw_sock_leave(known);
-    } else {
-        code = make(d, text, flags, id, out);
-    }
+    if (code == 0)
+        code = d->identity != 0 ? take_shared(d, text, flags, id, out) : make(d, text, flags, id, out);
     free(text);
     return code;
 }

@@ -9,7 +9,7 @@
 int sw_sock_publish(struct sw_sock *s)
 {
     int error = 0;
-    SOCKET handle = sw_up_create_handle((DWORD_PTR)s->index + 1, &error);
+    SOCKET handle = sw_up_create_handle(s->info.dwCatalogEntryId, (DWORD_PTR)s->index + 1, &error);
 
     if (handle == INVALID_SOCKET)
         return error;
@@ -30,7 +30,7 @@ int sw_names_add(struct sw_sock *s, SOCKET *out)
 
     if (name == NULL)
         return WSAENOBUFS;
-    name->handle = sw_up_create_handle((DWORD_PTR)s->index + 1, &error);
+    name->handle = sw_up_create_handle(s->info.dwCatalogEntryId, (DWORD_PTR)s->index + 1, &error);
     if (name->handle == INVALID_SOCKET) {
         free(name);
         return error;
@@ -38,7 +38,7 @@ int sw_names_add(struct sw_sock *s, SOCKET *out)
     *out = name->handle;
     pal_store_relaxed(&name->pending, 1u);
     pal_mutex_lock(&s->lock);
-    is_late = (pal_load_relaxed(&s->use) & SW_USE_CLOSING) != 0;
+    is_late = s->is_last_going || (pal_load_relaxed(&s->use) & SW_USE_CLOSING) != 0;
     name->is_open = !is_late;
     name->next = s->names;
     s->names = name;
@@ -156,10 +156,18 @@ int sw_names_close(struct sw_sock *s, SOCKET handle)
         result = SW_NAMES_LAST;
     else
         shut_locked(s, name);
+    s->is_last_going |= result == SW_NAMES_LAST;
     pal_mutex_unlock(&s->lock);
     if (result == 0)
         sw_names_let(s, name);
     return result;
+}
+
+void sw_names_stay(struct sw_sock *s)
+{
+    pal_mutex_lock(&s->lock);
+    s->is_last_going = false;
+    pal_mutex_unlock(&s->lock);
 }
 
 /* The open ones one by one: a lock is not held across an upcall. */

@@ -253,6 +253,14 @@ struct frame {
 };
 static PAL_THREAD_LOCAL struct frame *frames;
 
+/* Queued to a thread or running there: the way back is through this library. */
+static pal_atomic_u32 routines_out;
+
+bool sw_io_routines_are_out(void)
+{
+    return pal_load_acquire(&routines_out) != 0;
+}
+
 static void run_routine(struct sw_io *io)
 {
     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine = io->routine;
@@ -266,9 +274,8 @@ static void run_routine(struct sw_io *io)
     routine(error, bytes, ov, flags);
 }
 
-static void CALLBACK trampoline(DWORD_PTR context)
+static void call_routines(struct sw_io *io)
 {
-    struct sw_io *io = (struct sw_io *)context;
     struct frame frame = {io->sock, frames, NULL, NULL};
 
     for (struct frame *f = frames; f != NULL; f = f->outer) {
@@ -294,6 +301,12 @@ static void CALLBACK trampoline(DWORD_PTR context)
     sw_sock_release(frame.sock);
 }
 
+static void CALLBACK trampoline(DWORD_PTR context)
+{
+    call_routines((struct sw_io *)context);
+    (void)pal_sub_acq_rel(&routines_out, 1u);
+}
+
 /* --- completion --- */
 
 void sw_io_start(struct sw_io *io)
@@ -302,9 +315,17 @@ void sw_io_start(struct sw_io *io)
     pal_store_release(&io->live, io->ov); /* publishes the record to who calls it off */
 }
 
+static void store_result(LPWSAOVERLAPPED ov, int error, DWORD bytes)
+{
+    pal_word_store_relaxed(&ov->InternalHigh, (ULONG_PTR)bytes);
+    pal_word_store_release(&ov->Internal, (ULONG_PTR)error); /* publishes the result */
+}
+
+/* WSPCleanup ends operations without telling; but a thread that is in WSPGetOverlappedResult has to come back. */
 static void tell(SOCKET handle, LPWSAOVERLAPPED ov, int error, DWORD bytes)
 {
-    sw_up_complete(handle, ov, (DWORD)error, bytes);
+    if (!sw_up_complete(handle, ov, (DWORD)error, bytes))
+        store_result(ov, error, bytes);
     wake_waiters(ov);
 }
 
@@ -324,12 +345,13 @@ void sw_io_deliver(struct sw_io *io, int error, DWORD bytes)
     }
     io->r.op.error = error;
     io->r.op.bytes = bytes;
-    pal_word_store_relaxed(&ov->InternalHigh, (ULONG_PTR)bytes);
-    pal_word_store_release(&ov->Internal, (ULONG_PTR)error); /* publishes the result */
+    store_result(ov, error, bytes);
     wake_waiters(ov);
     sw_sock_hold(s); /* the record may be gone with the routine */
     pal_add_acq_rel(&s->routines, 1u);
+    pal_add_acq_rel(&routines_out, 1u);
     if (!sw_up_queue_apc(&io->thread, trampoline, (DWORD_PTR)io)) {
+        (void)pal_sub_acq_rel(&routines_out, 1u);
         (void)pal_sub_acq_rel(&s->routines, 1u);
         pool_give(io); /* the thread has ended */
     }

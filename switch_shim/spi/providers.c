@@ -1,7 +1,7 @@
 /* providers.c - the SAN providers of this process, and what the environment says about them.
  *   WSD_SWITCH    off: TCP/IP only; on (default): SAN where a subnet matches; forced: connecting within a SAN subnet never falls back
  *   WSD_PROVIDER  libraries, separated by ':' (';' on Windows); not set: those that the system has registered (registered.h), and
- *                 where there are none, as sw_load() finds one
+ *                 where there are none, as sw_load() finds one (on Windows in the DLL's own directory, or that of the build tree beside it)
  *   WSD_SWITCH_LOOPBACK  on: 127/8 too, when a provider lists such an address (default: never, Q23)
  * A provider that does not start is skipped: the switch works over TCP/IP without any (contract 8.1). */
 #include "spi/spi.h"
@@ -16,12 +16,17 @@
 #include "sw_os.h"
 #include "tcpip/tcpip.h"
 
-static struct pal_mutex lock = PAL_MUTEX_INIT; /* guards loaded[], count */
-static struct sw_provider *loaded[SW_PROVIDERS_MAX];
-static unsigned count;
+static struct sw_provider *loaded[SW_PROVIDERS_MAX]; /* written by one thread, at start-up and clean-up */
+static pal_atomic_u32
+    loaded_count; /* release: publishes loaded[] up to there; sockets may be in use while it grows */
 static enum sw_switch_mode mode; /* these two: const between start and clean-up */
 static struct sw_san_settings settings;
 static pal_atomic_bool is_watching;
+
+static unsigned count(void)
+{
+    return pal_load_acquire(&loaded_count);
+}
 
 static void read_number(const char *name, uint32_t *value)
 {
@@ -63,6 +68,7 @@ static void load_one(const char *path, bool was_asked_for)
     struct sw_provider *p;
     struct sw_config config;
     const char *loopback = sw_os_environment("WSD_SWITCH_LOOPBACK");
+    const uint32_t at = pal_load_relaxed(&loaded_count);
     char why[512];
 
     sw_config_init(&config);
@@ -70,11 +76,12 @@ static void load_one(const char *path, bool was_asked_for)
      * given, and a provider keeps only registrations that cannot go stale, or of memory that it watches itself. Checklist 14.2, 13. */
     config.tells_of_unmapping = false;
     config.route_loopback = loopback != NULL && strcmp(loopback, "on") == 0;
-    if (count == SW_PROVIDERS_MAX)
+    if (at == SW_PROVIDERS_MAX)
         return;
-    if (sw_load(path, &config, &p, why, sizeof(why)) == 0)
-        loaded[count++] = p;
-    else if (was_asked_for)
+    if (sw_load(path, &config, &p, why, sizeof(why)) == 0) {
+        loaded[at] = p;
+        pal_store_release(&loaded_count, at + 1u);
+    } else if (was_asked_for)
         sw_os_print_error(why);
 }
 
@@ -106,10 +113,24 @@ static bool load_registered(void)
     return found > 0;
 }
 
-int sw_providers_load(void)
+/* The one that comes with the switch. In a program that did not ask for the switch only where it is installed. */
+static void load_own(void)
+{
+    char *path;
+
+    if (!sw_os_is_guest()) {
+        load_one(NULL, false);
+        return;
+    }
+    path = sw_find_beside(sw_os_provider_file());
+    if (path != NULL)
+        load_one(path, false);
+    free(path);
+}
+
+void sw_providers_prepare(void)
 {
     const char *word = sw_os_environment("WSD_SWITCH");
-    const char *named = sw_os_environment("WSD_PROVIDER");
 
     read_settings();
     mode = SW_SWITCH_ON;
@@ -117,24 +138,27 @@ int sw_providers_load(void)
         mode = SW_SWITCH_OFF;
     if (word != NULL && strcmp(word, "forced") == 0)
         mode = SW_SWITCH_FORCED;
+}
+
+void sw_providers_load(void)
+{
+    const char *named = sw_os_environment("WSD_PROVIDER");
+
     if (mode == SW_SWITCH_OFF)
-        return 0;
+        return;
     if (named != NULL)
         load_named(named);
     else if (!load_registered())
-        load_one(NULL, false);
-    if (count > 0)
+        load_own();
+    if (count() > 0)
         sw_providers_watch();
-    return 0;
 }
 
 void sw_providers_unload(void)
 {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count(); i++)
         (void)sw_unload(loaded[i], NULL, 0);
-    pal_mutex_lock(&lock);
-    count = 0;
-    pal_mutex_unlock(&lock);
+    pal_store_release(&loaded_count, 0u);
     pal_store_release(&is_watching, false); /* who watched has stopped (sw_tcp_stop) */
 }
 
@@ -145,7 +169,7 @@ static void addresses_changed(void *context)
         return;
     pal_store_release(&is_watching, false);
     sw_providers_watch(); /* first: what changes while the tables are read is told again */
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count(); i++)
         (void)sw_refresh(loaded[i]); /* the old table stays when it fails */
     sw_change_happened();
 }
@@ -160,7 +184,7 @@ void sw_providers_watch(void)
 
 enum sw_switch_mode sw_providers_mode(void)
 {
-    return count == 0 ? SW_SWITCH_OFF : mode;
+    return count() == 0 ? SW_SWITCH_OFF : mode;
 }
 
 const struct sw_san_settings *sw_providers_settings(void)
@@ -171,14 +195,14 @@ const struct sw_san_settings *sw_providers_settings(void)
 struct sw_provider *sw_providers_for(const WSD_SOCKADDR_IN *to, const WSD_SOCKADDR_IN *bound,
                                      WSD_SOCKADDR_IN *local)
 {
-    return count == 0 ? NULL : sw_provider_for(to, bound, local);
+    return count() == 0 ? NULL : sw_provider_for(to, bound, local);
 }
 
 unsigned sw_providers_listening(const WSD_SOCKADDR_IN *local, struct sw_provider *out[SW_PROVIDERS_MAX])
 {
     unsigned found = 0;
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count(); i++) {
         struct sw_address addresses[16];
         unsigned known = sw_addresses(loaded[i], addresses, 16);
         bool serves = local->sin_addr.s_addr == 0;

@@ -13,7 +13,8 @@ static uint32_t events_of(unsigned set)
     return set == 0 ? READ_EVENTS : set == 1 ? WRITE_EVENTS : EXCEPT_EVENTS;
 }
 
-/* Ready for its set now? WSAENOTSOCK: closed meanwhile. */
+/* Ready for its set now? WSAENOTSOCK: closed meanwhile, and not in the read set, which says so (B184; what it says of the except set alone
+ * goes for the write set too: else nothing would ever end that wait). */
 static int look(struct sw_place *at)
 {
     struct sw_true is = {0, 0, false};
@@ -21,7 +22,7 @@ static int look(struct sw_place *at)
     at->is_ready = false;
     if (!sw_sock_enter(at->sock)) {
         at->is_ready = at->which == 0; /* B184 */
-        return at->which == 2 ? WSAENOTSOCK : 0;
+        return at->which == 0 ? 0 : WSAENOTSOCK;
     }
     sw_sock_look(at->sock, &is);
     sw_sock_leave(at->sock);

@@ -61,15 +61,16 @@ void sw_sock_look(struct sw_sock *s, struct sw_true *out)
 
 int sw_places_look(struct sw_place *places, unsigned count, sw_place_look look, unsigned *ready)
 {
+    int first = 0;
+
     *ready = 0;
     for (unsigned i = 0; i < count; i++) {
         int code = look(&places[i]);
 
-        if (code != 0)
-            return code;
+        first = first != 0 ? first : code;
         *ready += places[i].is_ready ? 1 : 0;
     }
-    return 0;
+    return *ready > 0 ? 0 : first;
 }
 
 static void enlist(struct sw_place *places, unsigned count, struct sw_selector *selector)
@@ -116,12 +117,8 @@ static bool sleep(struct sw_selector *selector, uint64_t until)
     bool woken;
 
     pal_mutex_lock(&selector->lock);
-    while (!selector->is_awake) {
-        if (until == UINT64_MAX)
-            pal_cond_wait(&selector->woken, &selector->lock);
-        else if (!pal_cond_timedwait(&selector->woken, &selector->lock, until))
-            break;
-    }
+    while (!selector->is_awake && pal_cond_wait_alertably(&selector->woken, &selector->lock, until))
+        ;
     woken = selector->is_awake;
     selector->is_awake = false;
     pal_mutex_unlock(&selector->lock);

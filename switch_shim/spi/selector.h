@@ -26,7 +26,7 @@ struct sw_place {
     struct sw_select_node node; /* events: which of them may end the wait; filled in by the asker */
 };
 
-/* Is it ready? 0, or the code that ends everything. No lock held, no call counted. */
+/* Is it ready? 0, or the code that ends the wait when no place is. No lock held, no call counted. */
 typedef int (*sw_place_look)(struct sw_place *at);
 
 int sw_places_look(struct sw_place *places, unsigned count, sw_place_look look, unsigned *ready);

@@ -42,6 +42,7 @@ int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORA
     if (sw_share_of(s) == NULL) {
         pal_store_release(&s->share, fresh);
         fresh = NULL;
+        sw_share_index_add(s);
     }
     pal_mutex_unlock(&s->lock);
     free(fresh); /* another thread was faster */
@@ -50,6 +51,9 @@ int sw_share_make(struct sw_sock *s, uint64_t identity, const WSD_SOCKADDR_STORA
 
 void sw_share_free(struct sw_sock *s)
 {
+    if (sw_share_of(s) == NULL)
+        return;
+    sw_share_index_remove(s);
     free(sw_share_of(s));
     pal_store_relaxed(&s->share, NULL);
 }

@@ -9,6 +9,7 @@
  *          share_mail.c    messages between the processes, and the threads that carry them out
  *          share_ask.c     asking for control
  *          share_join.c    which processes have handles
+ *          share_index.c   from an identity to the object of this process
  *          share_note.c    what to do when a message comes
  *          share_move.c    giving control, and taking it
  *          share_listener.c the same of listeners
@@ -108,6 +109,15 @@ void sw_share_lose(struct sw_sock *s, int code);
 void sw_share_end_stranded(struct sw_sock *s, int code);
 bool sw_share_has_interest_locked(const struct sw_sock *s);
 
+/* --- share_index.c --- */
+
+/* A socket that has just become a shared one, and one that is about to be none. sw_sock.lock is held, or nobody else knows the socket. */
+void sw_share_index_add(struct sw_sock *s);
+void sw_share_index_remove(struct sw_sock *s); /* again is nothing */
+/* The socket of this identity that is open in this process, with a call counted inside. NULL: none. */
+struct sw_sock *sw_share_find(uint64_t identity);
+uint64_t sw_share_looked_at(void); /* tests: how many objects that was about, in all calls so far */
+
 /* --- share_mail.c --- */
 
 enum sw_note_kind {
@@ -172,6 +182,13 @@ void sw_share_take_back(struct sw_sock *s, uint32_t pid); /* the process has not
 int sw_share_join(struct sw_sock *s, uint32_t offer);
 /* The one that is being taken counts no longer: control is here. */
 void sw_share_count_joined_locked(struct sw_share *share);
+/* Of threads that take handles of the same connection each its own; it ends when there is an object that others find, or none will be. */
+struct sw_share_turn {
+    struct sw_share_turn *next;
+    uint64_t identity;
+};
+void sw_share_turn_begin(struct sw_share_turn *turn, uint64_t identity);
+void sw_share_turn_end(struct sw_share_turn *turn);
 void sw_share_leave(struct sw_sock *s); /* the last handle is about to be closed; a call is counted inside */
 void sw_share_leave_all(void);          /* WSPCleanup */
 struct sw_holder *sw_share_find_holder_locked(struct sw_share *share, uint32_t pid);

@@ -6,7 +6,8 @@
 #include "spi/share.h"
 
 /* Our choices. */
-#define RETRY_MS 100u         /* between two questions */
+#define RETRY_MS 100u /* between two questions */
+#define TURN_MS  1u
 #define JOIN_MS  5000u        /* until a handle is not given because nobody knows of it */
 #define OFFER_NS 60000000000u /* a handle that nobody takes, as the provider's WSD_DUPLICATE_EXPIRY_MS */
 
@@ -93,6 +94,46 @@ void sw_share_count_joined_locked(struct sw_share *share)
     share->is_joined = true;
 }
 
+/* --- taking --- */
+
+/* Who makes an object of a connection: another thread that takes a handle of the same one meanwhile waits, and finds that object. Else there would be
+ * two in this process, of which the others know only the last. */
+static struct sw_share_turn *turns; /* guarded by turn_lock, a leaf */
+static struct pal_mutex turn_lock = PAL_MUTEX_INIT;
+
+static bool try_turn(struct sw_share_turn *turn)
+{
+    bool is_free = true;
+
+    pal_mutex_lock(&turn_lock);
+    for (const struct sw_share_turn *t = turns; t != NULL; t = t->next)
+        is_free = is_free && t->identity != turn->identity;
+    if (is_free) {
+        turn->next = turns;
+        turns = turn;
+    }
+    pal_mutex_unlock(&turn_lock);
+    return is_free;
+}
+
+void sw_share_turn_begin(struct sw_share_turn *turn, uint64_t identity)
+{
+    turn->identity = identity;
+    while (!try_turn(turn)) /* rare, and a question to another process long: nobody is woken for it */
+        pal_sleep_ms(TURN_MS);
+}
+
+void sw_share_turn_end(struct sw_share_turn *turn)
+{
+    struct sw_share_turn **at = &turns;
+
+    pal_mutex_lock(&turn_lock);
+    while (*at != turn)
+        at = &(*at)->next;
+    *at = turn->next;
+    pal_mutex_unlock(&turn_lock);
+}
+
 /* Handles are taken one after the other. */
 static bool begin_join(struct sw_sock *s, struct sw_share *share, uint32_t offer)
 {
@@ -169,6 +210,7 @@ void sw_share_leave(struct sw_sock *s)
         return;
     }
     share->is_leaving = true;
+    sw_share_index_remove(s);
     pal_cond_broadcast(&s->changed);
     while (share->is_granting)
         pal_cond_wait(&s->changed, &s->lock);

@@ -266,7 +266,7 @@ static void take_child(uint64_t identity, uint32_t record)
     free(d);
     if (s == NULL)
         return;
-    listener = sw_sock_find_shared(identity);
+    listener = sw_share_find(identity);
     if (listener == NULL) {
         sw_sock_abandon(s);
         return;

@@ -282,13 +282,14 @@ static struct sw_sock *make_orphan(const struct sw_description *d)
     }
     pal_mutex_lock(&s->lock);
     sw_share_of(s)->is_leaving = true;
+    sw_share_index_remove(s); /* nobody takes a handle of it */
     pal_mutex_unlock(&s->lock);
     return s;
 }
 
 static void take(uint64_t identity, const struct sw_description *d, const char *text)
 {
-    struct sw_sock *s = sw_sock_find_shared(identity);
+    struct sw_sock *s = sw_share_find(identity);
     const bool is_orphan = s == NULL;
     struct sw_leg *leg;
     int code;
@@ -314,7 +315,7 @@ static void take(uint64_t identity, const struct sw_description *d, const char *
 /* None is open here any more: peers fall back to TCP/IP, and who accepts next makes a new one. */
 static void take_listener(uint64_t identity, const struct sw_description *d, const char *text)
 {
-    struct sw_sock *s = sw_sock_find_shared(identity);
+    struct sw_sock *s = sw_share_find(identity);
 
     if (s == NULL)
         return;

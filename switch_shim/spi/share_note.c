@@ -166,7 +166,7 @@ void sw_share_note(const struct sw_note *n)
         sw_share_take_what_came();
         return;
     }
-    s = sw_sock_find_shared(n->identity);
+    s = sw_share_find(n->identity);
     if (s == NULL)
         return; /* closed, or never here: who asks looks elsewhere the next time */
     share = sw_share_of(s);

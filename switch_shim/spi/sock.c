@@ -9,6 +9,7 @@
 
 #include "pal/compiler.h"
 #include "spi/change.h"
+#include "spi/offer.h"
 #include "spi/share.h"
 
 #define BLOCK_SOCKETS   64u
@@ -110,6 +111,7 @@ static void reset_object(struct sw_sock *s)
     s->first.is_open = false;
     s->names = NULL;
     s->open_count = 0;
+    s->is_last_going = false;
     s->is_moved = false;
     s->is_closing = s->is_bound = s->is_peer_set = false;
     s->closed_error = s->error = s->connect_error = 0;
@@ -308,35 +310,6 @@ static unsigned count_blocks(void)
     return count;
 }
 
-static bool is_of(struct sw_sock *s, uint64_t identity)
-{
-    const struct sw_share *share = sw_share_of(s);
-    bool yes;
-
-    if (share == NULL || share->identity != identity)
-        return false;
-    pal_mutex_lock(&s->lock);
-    yes = !share->is_leaving;
-    pal_mutex_unlock(&s->lock);
-    return yes;
-}
-
-struct sw_sock *sw_sock_find_shared(uint64_t identity)
-{
-    unsigned count = count_blocks();
-
-    for (unsigned i = 0; i < count * BLOCK_SOCKETS; i++) {
-        struct sw_sock *s = by_index(i);
-
-        if (!sw_sock_enter(s))
-            continue;
-        if (is_of(s, identity))
-            return s;
-        sw_sock_leave(s);
-    }
-    return NULL;
-}
-
 void sw_sock_for_each(void (*visit)(struct sw_sock *s))
 {
     unsigned count = count_blocks();
@@ -377,16 +350,15 @@ unsigned sw_sock_given_up(void)
     return given_up;
 }
 
-static void wait_until_gone(unsigned blocks_there)
+/* False: none is waited for any more. */
+static bool wait_a_while(unsigned blocks_there)
 {
-    uint64_t deadline = pal_now_ns() + CLEANUP_MS * 1000000ull;
-
     pal_mutex_lock(&table_lock);
-    while (live_count > 0 && (given_up = count_waited_for(blocks_there)) > 0 && pal_now_ns() < deadline)
+    given_up = live_count == 0 ? 0 : count_waited_for(blocks_there);
+    if (given_up > 0)
         (void)pal_cond_timedwait(&gone, &table_lock, pal_now_ns() + CLEANUP_LOOK_MS * 1000000ull);
-    if (live_count == 0)
-        given_up = 0;
     pal_mutex_unlock(&table_lock);
+    return given_up > 0;
 }
 
 static void close_abortively(struct sw_sock *s)
@@ -395,8 +367,13 @@ static void close_abortively(struct sw_sock *s)
         sw_sock_begin_close(s, SW_CLOSE_ALL);
 }
 
+/* Calls that were inside when it began may have made one more socket, or offered theirs: so again, until nothing is left. */
 void sw_sock_close_all(void)
 {
-    sw_sock_for_each(close_abortively);
-    wait_until_gone(count_blocks());
+    uint64_t deadline = pal_now_ns() + CLEANUP_MS * 1000000ull;
+
+    do {
+        sw_sock_for_each(close_abortively);
+        sw_offers_drop();
+    } while (wait_a_while(count_blocks()) && pal_now_ns() < deadline);
 }

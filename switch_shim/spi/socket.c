@@ -109,6 +109,7 @@ int WSPAPI sw_spi_close_socket(SOCKET h, LPINT error)
     waits = linger_ms != 0 && linger_ms != SW_SESSION_LINGER_FOREVER && pal_load_acquire(&s->data) != NULL &&
             !sw_share_goes_on(s);
     if (waits && (pal_load_relaxed(&s->mode) & SW_MODE_NONBLOCKING) != 0) {
+        sw_names_stay(s);
         sw_sock_leave(s);
         return SW_RESULT(error, WSAEWOULDBLOCK); /* and the handle stays valid */
     }

@@ -122,6 +122,7 @@ struct sw_sock {
     enum sw_state fall_back; /* where an attempt that fails leads when it has no name */
     struct sw_name *names;   /* more handles */
     unsigned open_count;     /* open handles, and offers of one: the last to go closes the socket */
+    bool is_last_going;      /* the only handle is being closed: it gets no other any more */
     int af, type, protocol;
     WSAPROTOCOL_INFOW info;
     bool is_closing, is_bound, is_peer_set;
@@ -160,6 +161,8 @@ struct sw_sock {
     unsigned remembered_count;
     struct sw_remembered remembered[SW_REMEMBERED_MAX];
     struct sw_sock *next_free;
+    struct sw_sock *share_next; /* share_index.c */
+    bool is_indexed;            /* likewise */
 };
 
 /* --- objects, references (sock.c) --- */
@@ -233,16 +236,14 @@ unsigned sw_sock_given_up(void);               /* tests: how many that wait was 
 bool sw_sock_move_locked(struct sw_sock *s, enum sw_state to);
 /* CONNECTING or ACCEPTING came to nothing: back to what it was. */
 void sw_sock_move_back_locked(struct sw_sock *s);
-uint32_t sw_sock_refused_moves(void); /* tests: there are none */
-/* The socket of this identity that is open in this process, with a call counted inside (share.h). NULL: none. */
-struct sw_sock *sw_sock_find_shared(uint64_t identity);
+uint32_t sw_sock_refused_moves(void);                    /* tests: there are none */
 void sw_sock_for_each(void (*visit)(struct sw_sock *s)); /* with a call counted inside */
 
 /* --- handles (handles.c) --- */
 
 /* WPUCreateSocketHandle. 0 or the code; the object is then for sw_sock_abandon(). */
 int sw_sock_publish(struct sw_sock *s);
-/* One more, which counts as open from then on. 0 or the code. */
+/* One more, which counts as open from then on. 0 or the code; WSAEINVAL: the socket is being closed. */
 int sw_names_add(struct sw_sock *s, SOCKET *out);
 bool sw_names_has(struct sw_sock *s, SOCKET handle); /* is it one, and open? */
 /* Operations that will complete through a handle keep it: WPUCloseSocketHandle is its last upcall. NULL: it was closed meanwhile. */
@@ -252,6 +253,7 @@ void sw_names_let(struct sw_sock *s, struct sw_name *name);
  * done, the socket has to be closed. */
 #define SW_NAMES_LAST (-1)
 int sw_names_close(struct sw_sock *s, SOCKET handle);
+void sw_names_stay(struct sw_sock *s);      /* behind SW_NAMES_LAST: it is not closed after all */
 void sw_names_close_all(struct sw_sock *s); /* the socket is closed */
 
 /* --- carriers of a socket (sock.c) --- */
@@ -272,18 +274,19 @@ static inline void sw_sock_set_data(struct sw_sock *s, struct sw_carrier *c)
 
 /* --- upcalls (upcall.c): no lock may be held --- */
 
-SOCKET sw_up_create_handle(DWORD_PTR context, int *error);
+SOCKET sw_up_create_handle(DWORD entry, DWORD_PTR context, int *error); /* dwCatalogEntryId of the socket */
 void sw_up_close_handle(SOCKET handle);
 int sw_up_context(SOCKET handle, DWORD_PTR *context); /* 0 or the code */
 void sw_up_set_event(WSAEVENT event);
 void sw_up_reset_event(WSAEVENT event);
-void sw_up_complete(SOCKET handle, LPWSAOVERLAPPED ov, DWORD error, DWORD bytes);
+bool sw_up_complete(SOCKET handle, LPWSAOVERLAPPED ov, DWORD error, DWORD bytes); /* false: nobody is told */
 bool sw_up_queue_apc(LPWSATHREADID thread, LPWSAUSERAPC fn, DWORD_PTR context);
 void sw_up_post_message(HWND window, UINT message, WPARAM wparam, LPARAM lparam);
 bool sw_up_is_in_set(SOCKET handle, WSD_FD_SET *set);
 LPBLOCKINGCALLBACK sw_up_blocking_hook(DWORD_PTR *context); /* NULL: none */
 int sw_up_install(const WSPUPCALLTABLE *table,
                   DWORD catalog_id); /* 0, WSA_NOT_ENOUGH_MEMORY, WSASYSNOTREADY */
+unsigned sw_up_kept(void);           /* tests: how many tables there have been */
 void sw_up_silence(bool on);         /* WSPCleanup cancels without telling (contract 10.1, 5) */
 
 /* --- start-up (startup.c, providers.c) --- */
@@ -291,7 +294,8 @@ void sw_up_silence(bool on);         /* WSPCleanup cancels without telling (cont
 enum sw_switch_mode { SW_SWITCH_OFF, SW_SWITCH_ON, SW_SWITCH_FORCED };
 bool sw_spi_is_started(void);
 extern const WSPPROC_TABLE sw_spi_table;
-int sw_providers_load(void); /* reads the environment; 0 also when none could be loaded */
+void sw_providers_prepare(void); /* reads the environment */
+void sw_providers_load(void);    /* as many as can be; no lock is held, and sockets are in use perhaps */
 void sw_providers_unload(void);
 enum sw_switch_mode sw_providers_mode(void);
 const struct sw_san_settings *sw_providers_settings(void);
@@ -351,6 +355,7 @@ void sw_io_complete_now(struct sw_sock *s, SOCKET handle, LPWSAOVERLAPPED ov,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, const WSATHREADID *thread, int error,
                         DWORD bytes, DWORD flags);
 void sw_io_free_pool(struct sw_sock *s);
+bool sw_io_routines_are_out(void); /* some thread still has a call into this library queued, or is in one */
 /* A record that stays what it is, whatever becomes of its operation. */
 void sw_io_pin(struct sw_io *io);
 void sw_io_unpin(struct sw_io *io);

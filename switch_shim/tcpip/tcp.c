@@ -277,13 +277,12 @@ static int tcp_ioctl(struct sw_carrier *c, DWORD code, void *in, DWORD in_bytes,
 {
     struct tcp *t = tcp_of(c);
 
-    (void)out, (void)out_bytes;
     *returned = 0;
     if (code == SIO_KEEPALIVE_VALS && tcp_is_stream(t))
         return set_keepalive(t, in, in_bytes);
     if (code == SIO_UDP_CONNRESET && t->type == WS_SOCK_DGRAM)
         return set_reset_told(t, in, in_bytes);
-    return WSAEOPNOTSUPP;
+    return tcp_os_ioctl(t->s, code, in, in_bytes, out, out_bytes, returned);
 }
 
 static int tcp_give(struct sw_carrier *c, DWORD process_id, void *text, size_t *text_bytes,

@@ -41,6 +41,9 @@ uint64_t tcp_os_readable(pal_socket s);            /* FIONREAD */
 bool tcp_os_at_mark(pal_socket s, bool is_inline); /* SIOCATMARK */
 uint64_t tcp_os_unsent(
     pal_socket s); /* bytes that the peer has not acknowledged; 0 where the system cannot tell */
+/* Control codes that are TCP/IP's alone. WSAEOPNOTSUPP: unknown to the system, or not for a socket that another one stands over. */
+int tcp_os_ioctl(pal_socket s, DWORD code, void *in, DWORD in_bytes, void *out, DWORD out_bytes,
+                 DWORD *returned);
 int tcp_os_keepalive(pal_socket s, bool on, uint32_t idle_ms, uint32_t step_ms);
 
 /* Options by Winsock's names. WSAENOPROTOOPT: unknown to the system. */

@@ -16,6 +16,8 @@
 
 #include "tcpip/tcp_posix.h"
 
+#define SIO_GET_INTERFACE_LIST 0x4004747Fu
+
 /* --- errors --------------------------------------------------------------------------------------------- */
 
 int tcp_posix_error(int error)
@@ -425,6 +427,13 @@ uint64_t tcp_os_unsent(pal_socket s)
     int n = 0;
 
     return ioctl(s, TIOCOUTQ, &n) == 0 && n > 0 ? (uint64_t)n : 0;
+}
+
+int tcp_os_ioctl(pal_socket s, DWORD code, void *in, DWORD in_bytes, void *out, DWORD out_bytes,
+                 DWORD *returned)
+{
+    (void)s, (void)in, (void)in_bytes;
+    return code == SIO_GET_INTERFACE_LIST ? tcp_posix_interfaces(out, out_bytes, returned) : WSAEOPNOTSUPP;
 }
 
 int tcp_os_keepalive(pal_socket s, bool on, uint32_t idle_ms, uint32_t step_ms)

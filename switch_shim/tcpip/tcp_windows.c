@@ -237,6 +237,52 @@ uint64_t tcp_os_unsent(pal_socket s)
     return 0; /* Windows does not tell: such a close goes on in the background, as one without a time does */
 }
 
+/* mstcpip.h of newer systems; mingw's has not all. */
+#define IN_VENDOR(number)     _WSAIOW(IOC_VENDOR, number)
+#define IN_OUT_VENDOR(number) _WSAIORW(IOC_VENDOR, number)
+
+/* What asks the host or sets up TCP/IP, and ends at once. Left out on purpose: functions of this very socket (SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER,
+ * registered I/O) and its handle, since the program's socket is another one; IPsec's, which would promise it for connections that a SAN carries. */
+static bool is_for_the_system(DWORD code)
+{
+    static const DWORD codes[] = {
+        SIO_GET_INTERFACE_LIST,
+        SIO_GET_INTERFACE_LIST_EX,
+        SIO_SET_MULTICAST_FILTER,
+        SIO_GET_MULTICAST_FILTER,
+        SIO_ENABLE_CIRCULAR_QUEUEING,
+        SIO_FIND_ROUTE,
+        SIO_GET_BROADCAST_ADDRESS,
+        SIO_MULTIPOINT_LOOPBACK,
+        SIO_MULTICAST_SCOPE,
+        SIO_ADDRESS_LIST_SORT,
+        IN_VENDOR(6),      /* SIO_UCAST_IF */
+        IN_VENDOR(8),      /* SIO_INDEX_BIND */
+        IN_VENDOR(9),      /* SIO_INDEX_MCASTIF */
+        IN_VENDOR(10),     /* SIO_INDEX_ADD_MCAST */
+        IN_VENDOR(11),     /* SIO_INDEX_DEL_MCAST */
+        IN_VENDOR(16),     /* SIO_LOOPBACK_FAST_PATH */
+        IN_VENDOR(17),     /* SIO_TCP_INITIAL_RTO */
+        IN_VENDOR(19),     /* SIO_APPLY_TRANSPORT_SETTING */
+        IN_VENDOR(23),     /* SIO_TCP_SET_ACK_FREQUENCY */
+        IN_OUT_VENDOR(39), /* SIO_TCP_INFO */
+        IN_VENDOR(300),    /* SIO_SET_COMPATIBILITY_MODE */
+    };
+
+    for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+int tcp_os_ioctl(pal_socket s, DWORD code, void *in, DWORD in_bytes, void *out, DWORD out_bytes,
+                 DWORD *returned)
+{
+    if (!is_for_the_system(code))
+        return WSAEOPNOTSUPP;
+    return code_of(WSAIoctl((SOCKET)s, code, in, in_bytes, out, out_bytes, returned, NULL, NULL));
+}
+
 int tcp_os_keepalive(pal_socket s, bool on, uint32_t idle_ms, uint32_t step_ms)
 {
     struct tcp_keepalive v = {on, idle_ms, step_ms};
@@ -300,7 +346,7 @@ void tcp_os_wait(pal_socket s, unsigned what, struct tcp_os_alarm *a, int timeou
     const bool is_in = what != 0 && pal_poller_add(a->os.poller, s, what, a);
 
     if (what == 0 || is_in)
-        (void)pal_wait(waits, 1, timeout_ms);
+        (void)pal_wait_alertably(waits, 1, timeout_ms);
     else
         Sleep(1); /* out of memory: look again soon */
     if (is_in)

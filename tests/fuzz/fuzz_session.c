@@ -221,7 +221,7 @@ static void open_it(struct peer *p)
                                       .keepalive_probes = 2,
                                       .has_rdma_read = byte(p) & 1};
     p->c.receive_memory = calloc(RECEIVES, MESSAGE);
-    p->c.send_memory = calloc(2 + SW_SESSION_CONTROL_BUFFERS, MESSAGE);
+    p->c.send_memory = calloc(1, sw_session_send_bytes(2, MESSAGE));
     p->c.storage = calloc(1, 600);
     p->s = sw_session_create(&p->c);
     for (unsigned i = 0; i < OPS; i++)

@@ -43,7 +43,8 @@ static void check(struct stream *s, uint64_t at, const uint8_t *got, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (got[i] != pattern(at + i, s->number)) {
-            print_error("stream %u: byte %llu is %u\n", s->number, (unsigned long long)(at + i), got[i]);
+            const unsigned long long where = at + i;
+            print_error("stream %u: byte %llu is %u\n", s->number, where, got[i]);
             fail();
         }
 }

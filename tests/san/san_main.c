@@ -10,6 +10,8 @@ static int run(const char *group)
         return _cmocka_run_group_tests("data", data_tests, data_test_count, NULL, NULL);
     if (strcmp(group, "hot") == 0)
         return _cmocka_run_group_tests("hot", hot_tests, hot_test_count, NULL, NULL);
+    if (strcmp(group, "quiet") == 0)
+        return _cmocka_run_group_tests("quiet", quiet_tests, quiet_test_count, NULL, NULL);
     if (strcmp(group, "move") == 0)
         return _cmocka_run_group_tests("move", move_tests, move_test_count, NULL, NULL);
     if (strcmp(group, "taker") == 0)

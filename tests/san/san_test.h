@@ -86,8 +86,10 @@ static inline uint8_t pattern(uint64_t position, unsigned stream)
 int san_setup(void **state);
 int san_teardown(void **state);
 
-extern const struct CMUnitTest basic_tests[], data_tests[], end_tests[], hot_tests[], move_tests[];
-extern const size_t basic_test_count, data_test_count, end_test_count, hot_test_count, move_test_count;
+extern const struct CMUnitTest basic_tests[], data_tests[], end_tests[], hot_tests[], move_tests[],
+    quiet_tests[];
+extern const size_t basic_test_count, data_test_count, end_test_count, hot_test_count, move_test_count,
+    quiet_test_count;
 /* The other process of a move: takes the record over, answers what comes, leaves. */
 int move_main(void);
 

@@ -357,6 +357,73 @@ static void another_one_from_there(void **state)
     sp_shared_close(&x);
 }
 
+/* Handles of one connection, whoever takes them (page of WSADuplicateSocket: "the descriptors that reference a shared socket can be used
+ * independently"). */
+static void taken_by_threads_at_once(void **state)
+{
+    enum { ROUNDS = 20, HANDLES = 3 };
+    char texts[HANDLES][SP_INFO_TEXT], text[8] = "";
+    struct second_process p;
+    struct sp_pair pair;
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        sp_pair_open(&pair);
+        for (unsigned i = 0; i < HANDLES; i++)
+            sp_ok(sp_give(pair.a, p.pid, texts[i]));
+        second_process_tell(&p, "slot 0");
+        second_process_tell(&p, "adoptall %s %s %s", texts[0], texts[1], texts[2]);
+        for (unsigned i = 0; i < HANDLES; i++) {
+            second_process_tell(&p, "slot %u", i);
+            second_process_tell(&p, "sendtext t%u", i);
+            sp_recv_all(pair.b, text, 2);
+            assert_int_equal(text[1], (char)('0' + i));
+        }
+        sp_ok(sp_close(pair.a));
+        pair.a = INVALID_SOCKET;
+        for (unsigned i = 0; i < HANDLES; i++) {
+            second_process_tell(&p, "slot %u", i);
+            second_process_tell(&p, "sendtext t");
+            sp_recv_all(pair.b, text, 1);
+            second_process_tell(&p, "close");
+        }
+        sp_expect_end(pair.b);
+        sp_pair_close(&pair);
+    }
+    second_process_end(&p);
+}
+
+static void one_is_closed_as_the_next_is_taken(void **state)
+{
+    enum { ROUNDS = 40 };
+    char first[SP_INFO_TEXT], second[SP_INFO_TEXT], text[1];
+    struct second_process p;
+    struct sp_pair pair;
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        sp_pair_open(&pair);
+        sp_ok(sp_give(pair.a, p.pid, first));
+        sp_ok(sp_give(pair.a, p.pid, second));
+        second_process_tell(&p, "adopt %s", first);
+        if (round % 2 == 0) { /* control is there, or it is here */
+            second_process_tell(&p, "sendtext t");
+            sp_recv_all(pair.b, text, 1);
+        }
+        second_process_tell(&p, "closeadopt %s", second);
+        second_process_tell(&p, "sendtext t");
+        sp_recv_all(pair.b, text, 1);
+        sp_ok(sp_close(pair.a));
+        pair.a = INVALID_SOCKET;
+        second_process_tell(&p, "close");
+        sp_expect_end(pair.b);
+        sp_pair_close(&pair);
+    }
+    second_process_end(&p);
+}
+
 /* --- what is the socket's --- */
 
 static void names_everywhere(void **state)
@@ -590,6 +657,8 @@ int sp_control(void)
         sp_test(one_closed_before_the_other_is_taken),
         sp_test(only_what_nobody_has_taken_is_left),
         sp_test(another_one_from_there),
+        sp_test(taken_by_threads_at_once),
+        sp_test(one_is_closed_as_the_next_is_taken),
         sp_test(names_everywhere),
         sp_test(how_much_there_is_to_read),
         sp_test(options_are_the_sockets),

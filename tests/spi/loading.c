@@ -57,6 +57,29 @@ static void load_use_unload_and_again(void **state)
     }
 }
 
+/* The routine is code of the application's, but what calls it is the library's, and WSPCleanup waits for nobody's alertable wait. */
+static void a_routine_outlives_the_library(void **state)
+{
+    WSD_SOCKADDR_IN at;
+    SOCKET listener = sp_listener(5, &at), s;
+    struct second_process p;
+    char text[32];
+
+    (void)state;
+    sp_process_start(&p, sp_env.is_san ? "on" : "off");
+    sw_format_address(&at, text, sizeof(text));
+    second_process_order(&p, "connect %s", text);
+    sp_ok(sp_accept(listener, &s));
+    second_process_answer(&p);
+    sp_send_all(s, "hello", 5);
+    second_process_tell(&p, "routine");
+    second_process_tell(&p, "cleanup"); /* and FreeLibrary */
+    assert_string_equal(second_process_tell(&p, "alert"), "1");
+    second_process_end(&p);
+    sp_ok(sp_close(s));
+    sp_ok(sp_close(listener));
+}
+
 /* --- several threads --- */
 
 static pal_atomic_u32 gate; /* how many have come to it, of all rounds */
@@ -180,6 +203,26 @@ static void the_peer_is_told(SOCKET s)
     sp_one_of(error, 0, WSAECONNRESET, WSAECONNABORTED);
 }
 
+/* The server of Wine 8 keeps a socket of which a process was just receiving when it ended (one time in ten here); then nobody is told. */
+static void the_peer_may_be_told(SOCKET s)
+{
+    static char data[60000];
+    const uint64_t end = pal_now_ns() + 3000000000u;
+    DWORD got = 1;
+    int error = 0;
+
+    sp_ok(sp_nonblocking(s, true));
+    while ((error == 0 && got > 0) || (error == WSAEWOULDBLOCK && pal_now_ns() < end)) {
+        error = sp_recv(s, data, sizeof(data), 0, &got);
+        if (error == WSAEWOULDBLOCK)
+            suite_relax();
+    }
+    if (error == WSAEWOULDBLOCK)
+        print_message("left out: the Wine server has kept the socket of the process that ended\n");
+    else
+        sp_one_of(error, 0, WSAECONNRESET, WSAECONNABORTED);
+}
+
 /* how: "return" from main(), or "quit" without any function of the C library's exit. */
 static void process_ends(const char *how)
 {
@@ -197,7 +240,10 @@ static void process_ends(const char *how)
     sp_carried(s);
     second_process_tell(&p, "busy"); /* sends under way, a thread in a receive, both for ever */
     second_process_order(&p, "%s", how);
-    the_peer_is_told(s);
+    if (POSIX_KILL_KEEPS_SOCKETS)
+        the_peer_may_be_told(s);
+    else
+        the_peer_is_told(s);
     second_process_reap(&p, &status);
     assert_int_equal(status, 0);
     sp_ok(sp_close(s));
@@ -220,6 +266,7 @@ int sp_loading(void)
 {
     const struct CMUnitTest tests[] = {
         sp_test(load_use_unload_and_again),
+        sp_test(a_routine_outlives_the_library),
         sp_test(threads_start_at_once),
         sp_test(threads_load_at_once),
         sp_test(a_process_that_returns_without_cleanup),

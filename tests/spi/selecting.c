@@ -250,6 +250,26 @@ static void closing_ends_it(void **state)
     sp_pair_close(&pair);
 }
 
+/* Whatever it is in; that of the read set is reported, also beside others (B184). */
+static void closing_ends_it_in_any_set(void **state)
+{
+    static const unsigned sets[] = {SP_READ, SP_WRITE, SP_EXCEPT, SP_READ | SP_EXCEPT, SP_WRITE | SP_EXCEPT};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        struct selecting w = {.s = sp_stream(),
+                              .which = sets[i]}; /* of no set, as long as it is not connected (B176) */
+        struct sp_call call;
+
+        sp_call_start(&call, select_for_ever, &w);
+        pal_sleep_ms(30);
+        assert_false(pal_load_acquire(&call.is_over));
+        sp_ok(sp_close(w.s));
+        sp_fails((sets[i] & SP_READ) != 0 ? 0 : WSAENOTSOCK, sp_call_join(&call));
+        assert_int_equal(w.ready, sets[i] & SP_READ);
+    }
+}
+
 int sp_selecting(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +285,7 @@ int sp_selecting(void)
         sp_test(many_sockets_at_once),
         sp_test(another_thread_wakes_it),
         sp_test(closing_ends_it),
+        sp_test(closing_ends_it_in_any_set),
     };
 
     return cmocka_run_group_tests_name("selecting", tests, NULL, NULL);

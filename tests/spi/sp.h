@@ -374,6 +374,7 @@ int sp_control(void);
 int sp_control_waiting(void);
 int sp_control_ends(void);
 int sp_control_storm(void);
+int sp_storm_blocking(void);
 int sp_datagrams(void);
 int sp_hostile(void);
 int sp_storm(void);

@@ -179,6 +179,75 @@ static int change_slot(unsigned to)
     return 0;
 }
 
+struct taking {
+    const char *text;
+    pal_atomic_u32 *gate;
+    SOCKET s;
+};
+
+static int take_with_others(void *context)
+{
+    struct taking *t = context;
+
+    pal_sub_acq_rel(t->gate, 1u);
+    while (pal_load_acquire(t->gate) > 0)
+        pal_thread_yield();
+    return sp_take(t->text, &t->s);
+}
+
+/* As many threads as there are texts, all at the same moment; into the slots from the current one on. */
+static int adopt_at_once(char *texts)
+{
+    struct taking takings[SP_SLOTS];
+    struct sp_call calls[SP_SLOTS];
+    pal_atomic_u32 gate = 0;
+    unsigned count = 0;
+    int error = 0;
+
+    memset(calls, 0, sizeof calls);
+    for (char *text = strtok(texts, " "); text != NULL && current + count < SP_SLOTS;
+         text = strtok(NULL, " "))
+        takings[count++] = (struct taking){text, &gate, INVALID_SOCKET};
+    pal_store_relaxed(&gate, count);
+    for (unsigned i = 0; i < count; i++)
+        sp_call_start(&calls[i], take_with_others, &takings[i]);
+    for (unsigned i = 0; i < count; i++) {
+        const int code = sp_call_join(&calls[i]);
+
+        error = error != 0 ? error : code;
+        slots[current + i] = takings[i].s;
+    }
+    connection = slots[current];
+    return error;
+}
+
+static int close_with_others(void *context)
+{
+    struct taking *t = context;
+
+    pal_sub_acq_rel(t->gate, 1u);
+    while (pal_load_acquire(t->gate) > 0)
+        pal_thread_yield();
+    return sp_close(t->s);
+}
+
+/* The connection's handle is closed at the moment in which another thread takes one more. */
+static int close_and_adopt(const char *text)
+{
+    pal_atomic_u32 gate = 2;
+    struct taking closing = {NULL, &gate, connection}, taking = {text, &gate, INVALID_SOCKET};
+    struct sp_call calls[2];
+    int error, code;
+
+    memset(calls, 0, sizeof calls);
+    sp_call_start(&calls[0], close_with_others, &closing);
+    sp_call_start(&calls[1], take_with_others, &taking);
+    error = sp_call_join(&calls[0]);
+    code = sp_call_join(&calls[1]);
+    connection = taking.s;
+    return error != 0 ? error : code;
+}
+
 static int obey(char *line, char *answer, size_t answer_bytes);
 
 /* What it answers, also when that is an error. */
@@ -236,6 +305,10 @@ static int obey(char *line, char *answer, size_t answer_bytes)
         return end_of_stream();
     if (strncmp(line, "adopt ", 6) == 0)
         return sp_take(line + 6, &connection);
+    if (strncmp(line, "adoptall ", 9) == 0)
+        return adopt_at_once(line + 9);
+    if (strncmp(line, "closeadopt ", 11) == 0)
+        return close_and_adopt(line + 11);
     if (strncmp(line, "adoptlistener ", 14) == 0)
         return sp_take(line + 14, &listener);
     if (sscanf(line, "recvtext %u", &a) == 1)

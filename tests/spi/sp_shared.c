@@ -79,6 +79,38 @@ static int finish_posted(char *answer, size_t bytes)
     return error;
 }
 
+/* A receive that is over, and whose routine waits for an alertable wait. */
+static unsigned routine_calls;
+
+static void CALLBACK count_call(DWORD error, DWORD bytes, WSAOVERLAPPED *ov, DWORD flags)
+{
+    (void)error, (void)bytes, (void)ov, (void)flags;
+    routine_calls++;
+}
+
+static int queue_routine(SOCKET s)
+{
+    const uint64_t end = sp_deadline();
+    WSABUF buffer = {sizeof(posted.room) - 1, posted.room};
+    int error;
+
+    memset(&posted, 0, sizeof(posted));
+    if (sw_thread_open(&sp.thread) != 0) /* for the rest of the process */
+        return -1;
+    error = sp_recv_routine(s, &buffer, &posted.ov, count_call);
+    while ((error == 0 || error == WSA_IO_PENDING) && pal_now_ns() < end &&
+           pal_word_load_acquire(&posted.ov.Internal) == WSS_OPERATION_IN_PROGRESS)
+        suite_relax();
+    return error == WSA_IO_PENDING ? 0 : error;
+}
+
+static int run_routines(char *answer, size_t bytes)
+{
+    (void)sw_alertable_wait(0);
+    snprintf(answer, bytes, "%u", routine_calls);
+    return 0;
+}
+
 static int be_user(const SOCKET slots[SP_SLOTS], const char *line)
 {
     memset(&user, 0, sizeof(user));
@@ -188,6 +220,10 @@ int sp_shared_obey(SOCKET slots[SP_SLOTS], SOCKET s, const char *line, char *ans
         return post(s);
     if (strcmp(line, "posted") == 0)
         return finish_posted(answer, bytes);
+    if (strcmp(line, "routine") == 0)
+        return queue_routine(s);
+    if (strcmp(line, "alert") == 0)
+        return run_routines(answer, bytes);
     if (sscanf(line, "nonblocking %u", &a) == 1)
         return sp_nonblocking(s, a != 0);
     if (strcmp(line, "readable") == 0)

@@ -46,6 +46,7 @@ static const struct sp_group groups[] = {
     {"control_waiting", sp_control_waiting},
     {"control_ends", sp_control_ends},
     {"control_storm", sp_control_storm},
+    {"storm_blocking", sp_storm_blocking},
     {"datagrams", sp_datagrams},
     {"hostile", sp_hostile},
     {"storm", sp_storm},

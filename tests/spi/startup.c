@@ -102,6 +102,41 @@ static void cleanup_ends_what_is_open_without_telling(void **state)
     sp_pair_close(&pair);
 }
 
+struct awaited {
+    SOCKET s;
+    WSAOVERLAPPED ov;
+    DWORD bytes;
+};
+
+static int wait_for_result(void *context)
+{
+    struct awaited *a = context;
+
+    return sp_result(a->s, &a->ov, true, &a->bytes);
+}
+
+/* It is not told as an operation is, but it cannot stay where it is: Ws2_32 unloads the library. */
+static void a_thread_that_waits_for_a_result_comes_back(void **state)
+{
+    char data[10];
+    WSABUF buffer = {sizeof(data), data};
+    struct awaited awaited = {.bytes = 99};
+    struct sp_call call;
+    struct sp_pair pair;
+
+    (void)state;
+    sp_pair_open(&pair);
+    awaited.s = pair.a;
+    sp_fails(WSA_IO_PENDING, sp_recv_overlapped(pair.a, &buffer, 1, 0, &awaited.ov));
+    sp_call_start(&call, wait_for_result, &awaited);
+    pal_sleep_ms(30);
+    assert_false(pal_load_acquire(&call.is_over));
+    sp_unload();
+    sp_one_of(sp_call_join(&call), WSA_OPERATION_ABORTED,
+              WSAECONNRESET); /* the other end is closed as well */
+    sp_load();
+}
+
 static void many_times_over(void **state)
 {
     (void)state;
@@ -144,6 +179,7 @@ int sp_startup(void)
         sp_test(starts_are_counted),
         sp_test(nothing_works_after_the_last_cleanup),
         sp_test(cleanup_ends_what_is_open_without_telling),
+        sp_test(a_thread_that_waits_for_a_result_comes_back),
         sp_test(many_times_over),
         sp_test(what_is_not_served),
     };

@@ -42,7 +42,7 @@ static void make_side(struct pair *p, unsigned side)
     struct sw_session_config *c = &me->cfg;
 
     c->receive_memory = memory_of(p, (size_t)c->receives * c->message_bytes);
-    c->send_memory = memory_of(p, ((size_t)c->data_buffers + SW_SESSION_CONTROL_BUFFERS) * c->message_bytes);
+    c->send_memory = memory_of(p, sw_session_send_bytes(c->data_buffers, c->message_bytes));
     c->storage = memory_of(p, c->storage_bytes);
     me->s = sw_session_create(c);
     if (me->s == NULL)
@@ -244,12 +244,13 @@ static void act_on(struct pair *p, unsigned side, const struct sw_action *a)
     }
 }
 
-/* sw_session_next() has a short cut for when nothing was called: by the long way there must be nothing either. */
+/* sw_session_next() has short cuts for when nothing was called, and for a session that is plain: by the long way there must be nothing
+ * either. */
 static void check_short_cut(struct pair *p, unsigned side)
 {
     struct sw_action a;
 
-    if (p->side[side].s->is_settled && sw_next_action(p->side[side].s, &a))
+    if (p->side[side].s->is_settled && sw_next_action_in_full(p->side[side].s, &a))
         give_up(p, "something is due, and the session would not say so");
 }
 
@@ -269,6 +270,7 @@ void pair_act(struct pair *p, unsigned side)
         if (++actions > 100000)
             give_up(p, "actions without end");
     }
+    check_short_cut(p, side);
     p->side[side].is_acting = false;
 }
 

@@ -51,6 +51,9 @@ extern int fake_refresh_answer;
 extern unsigned fake_refreshes, fake_watches;
 void fake_addresses_change(void); /* what sw_tcp_watch_addresses() was asked to tell */
 extern void (*fake_during_refresh)(void);
+extern void (*fake_during_close)(void);  /* some call in another thread, while a carrier is closed */
+extern void (*fake_during_load)(void);   /* what a provider does in its WSPStartupEx */
+extern void (*fake_during_unload)(void); /* and in its WSPCleanup */
 
 struct fake *fake_named(const char *name); /* "t1"; NULL: it is gone, or was never there */
 unsigned fake_living(void);
@@ -67,7 +70,9 @@ void fake_end(struct fake *c);                                       /* closed()
 
 extern WSPPROC_TABLE procs;
 void fake_start(void);
-void fake_stop(void); /* wants nothing left: carriers, handles, refused moves */
+void fake_start_as(DWORD entry); /* with that number in the catalog; counted, as all starts */
+extern DWORD fake_handle_entry;  /* of the last WPUCreateSocketHandle */
+void fake_stop(void);            /* wants nothing left: carriers, handles, refused moves */
 int fake_setup(void **state);
 int fake_teardown(void **state);
 #define fake_test(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)

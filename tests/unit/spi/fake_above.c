@@ -37,9 +37,11 @@ static unsigned index_of(SOCKET s)
     return (s & 3u) == 0 && s != 0 && i < handle_count && handles[i].is_open ? i : HANDLES_MAX;
 }
 
+DWORD fake_handle_entry;
+
 static SOCKET WSPAPI up_create_handle(DWORD catalog, DWORD_PTR context, LPINT error)
 {
-    (void)catalog;
+    fake_handle_entry = catalog;
     if (handle_count == HANDLES_MAX) {
         *error = WSAENOBUFS;
         return INVALID_SOCKET;
@@ -178,7 +180,7 @@ unsigned sw_thread_run_calls(void)
 
 /* --- from start to stop --- */
 
-void fake_start(void)
+void fake_start_as(DWORD entry)
 {
     WSPUPCALLTABLE up;
     WSAPROTOCOL_INFOW info;
@@ -194,8 +196,14 @@ void fake_start(void)
     up.lpWPUQueryBlockingCallback = up_hook;
     up.lpWPUQueueApc = up_queue_apc;
     memset(&info, 0, sizeof(info));
+    info.dwCatalogEntryId = entry;
     sw_set_complete_upcall(up_complete);
     assert_int_equal(sw_spi_startup(0x0202, &data, &info, &up, &procs), 0);
+}
+
+void fake_start(void)
+{
+    fake_start_as(0);
 }
 
 void fake_stop(void)
@@ -219,7 +227,7 @@ int fake_setup(void **state)
     fake_switch_mode = NULL;
     fake_loses_wildcard = false;
     fake_refresh_answer = 0;
-    fake_during_refresh = NULL;
+    fake_during_refresh = fake_during_load = fake_during_unload = fake_during_close = NULL;
     fake_during_reset = NULL;
     fake_refreshes = fake_watches = fake_events_set = 0;
     fake_log_clear();

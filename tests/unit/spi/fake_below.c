@@ -11,6 +11,9 @@ bool fake_loses_wildcard;
 int fake_refresh_answer;
 unsigned fake_refreshes, fake_watches;
 void (*fake_during_refresh)(void);
+void (*fake_during_load)(void);
+void (*fake_during_close)(void);
+void (*fake_during_unload)(void);
 
 static struct fake *carriers;
 static unsigned born[2];
@@ -317,6 +320,8 @@ static void f_close(struct sw_carrier *carrier, uint32_t linger_ms)
 
     assert_false(c->is_closing);
     log_call(c, "close");
+    if (fake_during_close != NULL)
+        fake_during_close();
     c->is_closing = true;
     c->linger_ms = linger_ms;
     while (c->first != NULL)
@@ -484,6 +489,8 @@ int sw_load(const char *path, const struct sw_config *config, struct sw_provider
     (void)why_bytes;
     if (loaded_count == SW_PROVIDERS_MAX)
         return WSAEPROCLIM;
+    if (fake_during_load != NULL)
+        fake_during_load();
     loaded[loaded_count].network = loaded_count + 1;
     *out = &loaded[loaded_count++];
     return 0;
@@ -491,6 +498,8 @@ int sw_load(const char *path, const struct sw_config *config, struct sw_provider
 
 unsigned sw_unload(struct sw_provider *p, char *text, size_t text_bytes)
 {
+    if (fake_during_unload != NULL)
+        fake_during_unload();
     (void)p;
     (void)text;
     (void)text_bytes;
@@ -562,6 +571,22 @@ const char *sw_os_environment(const char *name)
     if (strcmp(name, "WSD_SWITCH") == 0)
         return fake_switch_mode;
     return strcmp(name, "WSD_PROVIDER") == 0 ? lists[fake_provider_count] : NULL;
+}
+
+bool sw_os_is_guest(void)
+{
+    return false;
+}
+
+const char *sw_os_provider_file(void)
+{
+    return "provider";
+}
+
+char *sw_find_beside(const char *file)
+{
+    (void)file;
+    return NULL;
 }
 
 char sw_os_list_separator(void)

@@ -2,7 +2,7 @@
  * contract on demand. Connections exist inside the process only: a message goes straight from the sender's
  * buffers into the peer's posted receive, or waits in a list. One thread reports completions. fake_provider.h
  * steers it. */
-#include "fake_provider.h"
+#include "fake_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 
 #include "pal/mutex.h"
 #include "pal/thread.h"
-#include "wsd/provider.h"
 
 #define LOCAL_ADDRESS  0x0100000Au /* 10.0.0.1 in network order on a little-endian machine */
 #define LIST_ADDRESSES 2
@@ -61,7 +60,6 @@ static struct {
     bool stop;
 } g;
 
-WSD_EXPORT struct fake_control *fake_control(void);
 struct fake_control *fake_control(void)
 {
     return &control;
@@ -84,7 +82,7 @@ static struct fake_socket *find_locked(SOCKET s)
 }
 
 /* Take the lock and find the socket; NULL (unlocked) after storing WSAENOTSOCK. */
-static struct fake_socket *enter(SOCKET s, const char *name, INT *error)
+struct fake_socket *fake_enter(SOCKET s, const char *name, INT *error)
 {
     struct fake_socket *f;
 
@@ -98,7 +96,7 @@ static struct fake_socket *enter(SOCKET s, const char *name, INT *error)
     return f;
 }
 
-static int leave(INT *error, int code)
+int fake_leave(INT *error, int code)
 {
     pal_mutex_unlock(&g.lock);
     if (code == 0)
@@ -125,7 +123,7 @@ static void report(struct op *op)
         g.up.lpWPUCompleteOverlappedRequest(op->owner->handle, op->ov, op->error, op->bytes, &ignored);
 }
 
-static void finish_locked(struct op *op, DWORD error, DWORD bytes)
+void fake_finish_locked(struct op *op, DWORD error, DWORD bytes)
 {
     struct op **at = &g.done;
 
@@ -176,12 +174,12 @@ static void receive_locked(struct fake_socket *f)
         f->messages = m->next;
         if (fits)
             memcpy(op->into.buf, m->data, m->bytes);
-        finish_locked(op, fits ? 0 : WSAEMSGSIZE, fits ? m->bytes : 0);
+        fake_finish_locked(op, fits ? 0 : WSAEMSGSIZE, fits ? m->bytes : 0);
         free(m);
     }
 }
 
-static struct op *begin(struct fake_socket *f, WSAOVERLAPPED *ov)
+struct op *fake_begin(struct fake_socket *f, WSAOVERLAPPED *ov)
 {
     struct op *op = calloc(1, sizeof(*op));
 
@@ -194,7 +192,7 @@ static struct op *begin(struct fake_socket *f, WSAOVERLAPPED *ov)
 }
 
 /* The end of every data call; takes the lock away. */
-static int answer(struct op *op, INT *error)
+int fake_answer(struct op *op, INT *error)
 {
     INT ignored;
 
@@ -212,7 +210,7 @@ static int answer(struct op *op, INT *error)
 static int WSPAPI send_(SOCKET s, LPWSABUF bufs, DWORD n, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED ov,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
 {
-    struct fake_socket *f = enter(s, "Send", error);
+    struct fake_socket *f = fake_enter(s, "Send", error);
     struct message *m;
     struct message **at;
     struct op *op;
@@ -225,7 +223,7 @@ static int WSPAPI send_(SOCKET s, LPWSABUF bufs, DWORD n, LPDWORD sent, DWORD fl
     if (f == NULL)
         return SOCKET_ERROR;
     if (control.refuse_data != 0 || f->state != CONNECTED)
-        return leave(error, control.refuse_data != 0 ? control.refuse_data : WSAENOTCONN);
+        return fake_leave(error, control.refuse_data != 0 ? control.refuse_data : WSAENOTCONN);
     for (DWORD i = 0; i < n; i++)
         bytes += bufs[i].len;
     m = calloc(1, sizeof(*m) + bytes);
@@ -233,21 +231,21 @@ static int WSPAPI send_(SOCKET s, LPWSABUF bufs, DWORD n, LPDWORD sent, DWORD fl
         memcpy(m->data + m->bytes, bufs[i].buf, bufs[i].len);
         m->bytes += bufs[i].len;
     }
-    op = begin(f, ov);
+    op = fake_begin(f, ov);
     for (at = &f->peer->messages; *at != NULL; at = &(*at)->next)
         ;
     *at = m;
     receive_locked(f->peer);
     if (control.complete_inside)
-        return answer(op, error);
-    finish_locked(op, 0, bytes);
-    return answer(NULL, error);
+        return fake_answer(op, error);
+    fake_finish_locked(op, 0, bytes);
+    return fake_answer(NULL, error);
 }
 
 static int WSPAPI recv_(SOCKET s, LPWSABUF bufs, DWORD n, LPDWORD received, LPDWORD flags, LPWSAOVERLAPPED ov,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
 {
-    struct fake_socket *f = enter(s, "Recv", error);
+    struct fake_socket *f = fake_enter(s, "Recv", error);
     struct op *op;
     struct op **at;
 
@@ -259,14 +257,14 @@ static int WSPAPI recv_(SOCKET s, LPWSABUF bufs, DWORD n, LPDWORD received, LPDW
     if (f == NULL)
         return SOCKET_ERROR;
     if (f->state != CONNECTED)
-        return leave(error, f->state == BROKEN ? WSAECONNRESET : WSAENOTCONN);
-    op = begin(f, ov);
+        return fake_leave(error, f->state == BROKEN ? WSAECONNRESET : WSAENOTCONN);
+    op = fake_begin(f, ov);
     op->into = bufs[0];
     for (at = &f->receives; *at != NULL; at = &(*at)->next)
         ;
     *at = op;
     receive_locked(f);
-    return answer(NULL, error);
+    return fake_answer(NULL, error);
 }
 
 static BOOL WSPAPI get_overlapped_result(SOCKET s, LPWSAOVERLAPPED ov, LPDWORD bytes, BOOL wait,
@@ -339,16 +337,16 @@ static SOCKET WSPAPI socket_(int af, int type, int protocol, LPWSAPROTOCOL_INFOW
 
 static int WSPAPI bind_(SOCKET s, const WSD_SOCKADDR *name, int bytes, LPINT error)
 {
-    struct fake_socket *f = enter(s, "Bind", error);
+    struct fake_socket *f = fake_enter(s, "Bind", error);
 
     (void)bytes;
     if (f == NULL)
         return SOCKET_ERROR;
     memcpy(&f->local, name, sizeof(f->local));
     f->state = BOUND;
-    return leave(error, control.bind_error != 0  ? control.bind_error
-                        : f->local.sin_port == 0 ? WSAEINVAL
-                                                 : 0);
+    return fake_leave(error, control.bind_error != 0  ? control.bind_error
+                             : f->local.sin_port == 0 ? WSAEINVAL
+                                                      : 0);
 }
 
 static int WSPAPI set_sock_opt(SOCKET s, int level, int name, const char *value, int bytes, LPINT error)
@@ -357,9 +355,9 @@ static int WSPAPI set_sock_opt(SOCKET s, int level, int name, const char *value,
     (void)name;
     (void)value;
     (void)bytes;
-    if (enter(s, "SetSockOpt", error) == NULL)
+    if (fake_enter(s, "SetSockOpt", error) == NULL)
         return SOCKET_ERROR;
-    return leave(error, control.option_error);
+    return fake_leave(error, control.option_error);
 }
 
 static int WSPAPI get_sock_opt(SOCKET s, int level, int name, char *value, LPINT bytes, LPINT error)
@@ -367,29 +365,29 @@ static int WSPAPI get_sock_opt(SOCKET s, int level, int name, char *value, LPINT
     const DWORD limit = 4096;
 
     (void)level;
-    if (enter(s, "GetSockOpt", error) == NULL)
+    if (fake_enter(s, "GetSockOpt", error) == NULL)
         return SOCKET_ERROR;
     if (name != WS_SO_MAX_MSG_SIZE)
-        return leave(error, WSAENOPROTOOPT);
+        return fake_leave(error, WSAENOPROTOOPT);
     memcpy(value, &limit, sizeof(limit));
     *bytes = sizeof(limit);
-    return leave(error, 0);
+    return fake_leave(error, 0);
 }
 
 static int WSPAPI listen_(SOCKET s, int backlog, LPINT error)
 {
-    struct fake_socket *f = enter(s, "Listen", error);
+    struct fake_socket *f = fake_enter(s, "Listen", error);
 
     (void)backlog;
     if (f == NULL)
         return SOCKET_ERROR;
     f->state = LISTENING;
-    return leave(error, control.listen_error);
+    return fake_leave(error, control.listen_error);
 }
 
 static int WSPAPI event_select(SOCKET s, WSAEVENT e, LONG events, LPINT error)
 {
-    struct fake_socket *f = enter(s, "EventSelect", error);
+    struct fake_socket *f = fake_enter(s, "EventSelect", error);
     bool is_due;
 
     if (f == NULL)
@@ -399,7 +397,7 @@ static int WSPAPI event_select(SOCKET s, WSAEVENT e, LONG events, LPINT error)
     is_due = f->queue != NULL && (events & FD_ACCEPT) != 0;
     if (is_due)
         f->record.lNetworkEvents |= FD_ACCEPT;
-    leave(error, 0);
+    fake_leave(error, 0);
     if (is_due)
         signal_event(e);
     return 0;
@@ -407,14 +405,14 @@ static int WSPAPI event_select(SOCKET s, WSAEVENT e, LONG events, LPINT error)
 
 static int WSPAPI enum_network_events(SOCKET s, WSAEVENT e, LPWSANETWORKEVENTS out, LPINT error)
 {
-    struct fake_socket *f = enter(s, "EnumNetworkEvents", error);
+    struct fake_socket *f = fake_enter(s, "EnumNetworkEvents", error);
     INT ignored;
 
     if (f == NULL)
         return SOCKET_ERROR;
     *out = f->record;
     memset(&f->record, 0, sizeof(f->record));
-    leave(error, 0);
+    fake_leave(error, 0);
     if (e != WSA_INVALID_EVENT)
         g.up.lpWPUResetEvent(e, &ignored);
     return 0;
@@ -423,7 +421,7 @@ static int WSPAPI enum_network_events(SOCKET s, WSAEVENT e, LPWSANETWORKEVENTS o
 static int WSPAPI connect_(SOCKET s, const WSD_SOCKADDR *name, int bytes, LPWSABUF caller, LPWSABUF callee,
                            LPQOS sqos, LPQOS gqos, LPINT error)
 {
-    struct fake_socket *f = enter(s, "Connect", error);
+    struct fake_socket *f = fake_enter(s, "Connect", error);
     struct fake_socket *l = NULL;
     WSAEVENT to_signal = WSA_INVALID_EVENT;
     struct fake_socket **at;
@@ -436,7 +434,7 @@ static int WSPAPI connect_(SOCKET s, const WSD_SOCKADDR *name, int bytes, LPWSAB
     if (f == NULL)
         return SOCKET_ERROR;
     if (control.connect_error != 0)
-        return leave(error, control.connect_error);
+        return fake_leave(error, control.connect_error);
     memcpy(&f->remote, name, sizeof(f->remote));
     f->state = CONNECTING;
     if (control.connect_event_error != 0) {
@@ -454,7 +452,7 @@ static int WSPAPI connect_(SOCKET s, const WSD_SOCKADDR *name, int bytes, LPWSAB
             record_locked(l, FD_ACCEPT_BIT, 0, &to_signal);
         }
     }
-    leave(error, 0);
+    fake_leave(error, 0);
     signal_event(to_signal);
     *error = WSAEWOULDBLOCK;
     return SOCKET_ERROR;
@@ -463,7 +461,7 @@ static int WSPAPI connect_(SOCKET s, const WSD_SOCKADDR *name, int bytes, LPWSAB
 static SOCKET WSPAPI accept_(SOCKET s, WSD_SOCKADDR *addr, LPINT addrlen, LPCONDITIONPROC condition,
                              DWORD_PTR context, LPINT error)
 {
-    struct fake_socket *l = enter(s, "Accept", error);
+    struct fake_socket *l = fake_enter(s, "Accept", error);
     struct fake_socket *from;
     struct fake_socket *f;
     WSAEVENT client = WSA_INVALID_EVENT;
@@ -479,7 +477,7 @@ static SOCKET WSPAPI accept_(SOCKET s, WSD_SOCKADDR *addr, LPINT addrlen, LPCOND
         return INVALID_SOCKET;
     from = l->queue;
     if (from == NULL) {
-        leave(error, WSAEWOULDBLOCK);
+        fake_leave(error, WSAEWOULDBLOCK);
         return INVALID_SOCKET;
     }
     caller_address = from->local;
@@ -547,12 +545,12 @@ static void destroy(struct fake_socket *f, bool silent)
         f->peer->peer = NULL;
         while ((op = f->peer->receives) != NULL) {
             f->peer->receives = op->next;
-            finish_locked(op, WSAECONNRESET, 0);
+            fake_finish_locked(op, WSAECONNRESET, 0);
         }
     }
     while ((op = f->receives) != NULL) {
         f->receives = op->next;
-        finish_locked(op, WSA_OPERATION_ABORTED, 0);
+        fake_finish_locked(op, WSA_OPERATION_ABORTED, 0);
     }
     for (link = &g.done; *link != NULL;) { /* report ours ourselves */
         if ((*link)->owner == f) {
@@ -587,114 +585,13 @@ static void destroy(struct fake_socket *f, bool silent)
 
 static int WSPAPI close_socket(SOCKET s, LPINT error)
 {
-    struct fake_socket *f = enter(s, "CloseSocket", error);
+    struct fake_socket *f = fake_enter(s, "CloseSocket", error);
 
     if (f == NULL)
         return SOCKET_ERROR;
-    leave(error, 0);
+    fake_leave(error, 0);
     destroy(f, false);
     return 0;
-}
-
-/* --- memory --- */
-
-static HANDLE WSPAPI register_memory(SOCKET s, PVOID buffer, DWORD bytes, DWORD flags, LPINT error)
-{
-    (void)bytes;
-    (void)flags;
-    if (enter(s, "RegisterMemory", error) == NULL)
-        return NULL;
-    leave(error, 0);
-    return buffer;
-}
-
-static int WSPAPI deregister_memory(SOCKET s, HANDLE handle, LPINT error)
-{
-    (void)handle;
-    if (enter(s, "DeregisterMemory", error) == NULL)
-        return SOCKET_ERROR;
-    return leave(error, 0);
-}
-
-static int WSPAPI register_rdma_memory(SOCKET s, PVOID buffer, DWORD bytes, DWORD flags, LPVOID descriptor,
-                                       LPDWORD descriptor_bytes, LPINT error)
-{
-    const DWORD needed = control.descriptor_bytes != 0 ? control.descriptor_bytes : (DWORD)sizeof(buffer);
-
-    (void)bytes;
-    (void)flags;
-    if (enter(s, "RegisterRdmaMemory", error) == NULL)
-        return SOCKET_ERROR;
-    if (*descriptor_bytes < needed) {
-        *descriptor_bytes = needed;
-        return leave(error, WSAEFAULT);
-    }
-    *descriptor_bytes = needed;
-    memcpy(descriptor, &buffer, sizeof(buffer));
-    return leave(error, 0);
-}
-
-static int WSPAPI deregister_rdma_memory(SOCKET s, LPVOID descriptor, DWORD bytes, LPINT error)
-{
-    (void)descriptor;
-    if (enter(s, "DeregisterRdmaMemory", error) == NULL)
-        return SOCKET_ERROR;
-    return leave(error, bytes == 0 ? WSAEINVAL : 0);
-}
-
-static int rdma(SOCKET s, const char *name, LPWSABUFEX bufs, DWORD n, LPVOID descriptor, DWORD offset,
-                bool is_write, LPWSAOVERLAPPED ov, LPINT error)
-{
-    struct fake_socket *f = enter(s, name, error);
-    struct op *op;
-    DWORD bytes = 0;
-    char *there;
-
-    if (f == NULL)
-        return SOCKET_ERROR;
-    memcpy(&there, descriptor, sizeof(there));
-    op = begin(f, ov);
-    for (DWORD i = 0; i < n; i++) {
-        if (is_write)
-            memcpy(there + offset + bytes, bufs[i].buf, bufs[i].len);
-        else
-            memcpy(bufs[i].buf, there + offset + bytes, bufs[i].len);
-        bytes += bufs[i].len;
-    }
-    finish_locked(op, 0, bytes);
-    return answer(NULL, error);
-}
-
-static int WSPAPI rdma_write(SOCKET s, LPWSABUFEX bufs, DWORD n, LPVOID descriptor, DWORD descriptor_bytes,
-                             DWORD offset, LPDWORD written, DWORD flags, LPWSAOVERLAPPED ov,
-                             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
-{
-    (void)descriptor_bytes;
-    (void)written;
-    (void)flags;
-    (void)routine;
-    (void)thread;
-    return rdma(s, "RdmaWrite", bufs, n, descriptor, offset, true, ov, error);
-}
-
-static int WSPAPI rdma_read(SOCKET s, LPWSABUFEX bufs, DWORD n, LPVOID descriptor, DWORD descriptor_bytes,
-                            DWORD offset, LPDWORD read, DWORD flags, LPWSAOVERLAPPED ov,
-                            LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPWSATHREADID thread, LPINT error)
-{
-    (void)descriptor_bytes;
-    (void)read;
-    (void)flags;
-    (void)routine;
-    (void)thread;
-    return rdma(s, "RdmaRead", bufs, n, descriptor, offset, false, ov, error);
-}
-
-static int WSPAPI cache_callback(PVOID address, SIZE_T bytes, LPINT error)
-{
-    (void)address;
-    (void)bytes;
-    *error = WSAEINVAL;
-    return SOCKET_ERROR;
 }
 
 /* --- ioctl --- */
@@ -744,31 +641,31 @@ static int WSPAPI ioctl_(SOCKET s, DWORD code, LPVOID in, DWORD in_bytes, LPVOID
                                WSAID_RDMAREAD,
                                WSAID_MEMORYREGISTRATIONCACHECALLBACK};
     void (*const functions[])(void) = {
-        (void (*)(void))register_memory,      (void (*)(void))deregister_memory,
-        (void (*)(void))register_rdma_memory, (void (*)(void))deregister_rdma_memory,
-        (void (*)(void))rdma_write,           (void (*)(void))rdma_read,
-        (void (*)(void))cache_callback};
+        (void (*)(void))fake_register_memory,      (void (*)(void))fake_deregister_memory,
+        (void (*)(void))fake_register_rdma_memory, (void (*)(void))fake_deregister_rdma_memory,
+        (void (*)(void))fake_rdma_write,           (void (*)(void))fake_rdma_read,
+        (void (*)(void))fake_cache_callback};
 
     (void)in_bytes;
     (void)ov;
     (void)routine;
     (void)thread;
-    if (enter(s, code == SIO_ADDRESS_LIST_QUERY ? "AddressList" : "Extension", error) == NULL)
+    if (fake_enter(s, code == SIO_ADDRESS_LIST_QUERY ? "AddressList" : "Extension", error) == NULL)
         return SOCKET_ERROR;
     if (code == SIO_ADDRESS_LIST_QUERY)
-        return leave(error, address_list(out, out_bytes, got));
+        return fake_leave(error, address_list(out, out_bytes, got));
     for (int i = 0; i < 7 && code == SIO_GET_EXTENSION_FUNCTION_POINTER; i++) {
         if (memcmp(in, &ids[i], sizeof(GUID)) != 0)
             continue;
         if (control.refused_extension == i + 1)
-            return leave(error, control.refusal);
+            return fake_leave(error, control.refusal);
         if (control.no_rdma_read && i == 5)
             break;
         memcpy(out, &functions[i], out_bytes);
         *got = sizeof(functions[i]);
-        return leave(error, 0);
+        return fake_leave(error, 0);
     }
-    return leave(error, WSAEOPNOTSUPP);
+    return fake_leave(error, WSAEOPNOTSUPP);
 }
 
 /* --- start and end --- */
@@ -779,7 +676,7 @@ static int WSPAPI cleanup(LPINT error)
 
     pal_mutex_lock(&g.lock);
     if (g.users == 0)
-        return leave(error, WSANOTINITIALISED);
+        return fake_leave(error, WSANOTINITIALISED);
     control.cleanups++;
     last = --g.users == 0;
     if (last) {
