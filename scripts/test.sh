@@ -12,6 +12,7 @@ BUILD_PACKAGES=(cmake ninja-build gcc g++ libc6-dev pkg-config libibverbs-dev li
 WINDOWS_PACKAGES=(gcc-mingw-w64-x86-64 mingw-w64-tools wine wine64)
 WINDOWS32_PACKAGES=(gcc-mingw-w64-i686 mingw-w64-tools)
 RESULTS=build/test-results
+KEEP=(--test-output-size-passed 65536) # of each test that passed: lanes.sh reads it
 STAGES=(build native asan tsan windows windows32 guest across)
 
 usage() {
@@ -33,6 +34,7 @@ Options:
   --fast        leave out asan, tsan, windows and windows32
   --no-guest    leave out guest
   --only STAGE  only this stage (may be given again); native, guest and across use build/release as it is
+A stage also prints what each lane of tests/winsock has passed, is excepted from and failed.
 Exit status 0 only when every stage passed. Last line: N passed, N failed, N skipped (tests, over all stages).
 TEXT
 }
@@ -75,7 +77,7 @@ quietly() {
 # run_ctest BUILD_DIR RESULT [WRAPPER...] - device-less tests; none at all counts as a failure.
 run_ctest() {
     "${@:3}" ctest --test-dir "$1" -L native -j 2 --timeout 120 --no-tests=error --output-on-failure \
-        --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
+        "${KEEP[@]}" --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
 }
 
 stage_build() { quietly build build_preset release; }
@@ -95,7 +97,7 @@ stage_tsan() {
 # Each test takes longer than on Linux: a call of the system is a message to the Wine server, of which there is one.
 run_windows_ctest() {
     timeout --kill-after=10 1200 ctest --test-dir "build/$1" -L native "${@:3}" -j 2 --timeout 300 \
-        --no-tests=error --output-on-failure --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
+        --no-tests=error --output-on-failure "${KEEP[@]}" --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
 }
 stage_windows() {
     need_packages "${WINDOWS_PACKAGES[@]}" && quietly build-windows build_preset mingw || return 1
@@ -173,6 +175,7 @@ run_stage() {
         failed_stages+=("$name")
         ((failed > failed_before)) || failed=$((failed + 1))
     fi
+    tests/winsock/lanes.sh "$RESULTS/$name.xml" "$RESULTS/$name"/*.xml | sed 's/^/    Winsock, /'
     echo "=== $name: $( ((status == 0)) && echo ok || echo FAILED) after $(seconds_since "$start") s"
 }
 

@@ -18,7 +18,8 @@ run_tests() {
     shift 3
     echo "--- tests labelled $label on $kind ($address)"
     WSD_TEST_DEVICE=$kind WSD_TEST_ADDR=$address ctest --test-dir "$build" -L "$label" -E "_$other\$" --timeout 180 \
-        --no-tests=error --output-on-failure --output-junit "$WSD_GUEST_OUT/$kind.xml" "$@"
+        --no-tests=error --output-on-failure --test-output-size-passed 65536 \
+        --output-junit "$WSD_GUEST_OUT/$kind.xml" "$@"
 }
 
 # The reason was printed when the device did not come up.

@@ -29,9 +29,8 @@ if [[ $side == san ]]; then
     address=$(own_address)
     [[ -n $address ]] || skip "this machine has no address but loopback"
     work=$(mktemp -d)
-    : >"$work/log"
     trap 'rm -rf "$work"' EXIT
-    export WSD_SWITCH=forced WSD_BACKEND=softiwarp WSD_LOG=debug WSD_LOG_FILE=$work/log
+    export WSD_SWITCH=forced WSD_BACKEND=softiwarp WSD_LOG=debug WSD_LOG_FILE=$work/log.%p # each its own: under Wine they would lose lines
 fi
 of_windows="$emulator" of_linux="env WSD_PROVIDER=$provider"
 case $way in
@@ -42,7 +41,7 @@ from_linux) export RUN=$of_windows RUN_CLIENT=$of_linux && programs=("$windows/$
 esac
 "$(dirname "$0")/apps.sh" "$server" "${programs[@]}" "$address"
 [[ $side == san ]] || exit 0
-connected=$(grep -c 'event=state .*to=CONNECTED' "$work/log" || true)
+connected=$(awk '/event=state .*to=CONNECTED/ { n++ } END { print n + 0 }' "$work"/log.*)
 ((connected >= 6)) || { # three clients, two ends
     echo "FAIL: the SAN providers have seen $connected ends of connections, not 6" >&2
     exit 1

@@ -58,17 +58,31 @@ static void b139_a_pending_receive_ends(void **state)
     assert_int_equal(wt_finish(pair.server, &ov), 0);
 }
 
-static void b140_the_peer_keeps_its_name(void **state)
+static void expect_peer(SOCKET s, const SOCKADDR_IN *peer)
 {
-    struct wt_pair pair = wt_pair();
     SOCKADDR_IN name;
     int bytes = sizeof(name);
 
+    memset(&name, 0, sizeof(name));
+    OK(getpeername(s, (struct sockaddr *)&name, &bytes));
+    assert_int_equal(bytes, sizeof(name));
+    assert_int_equal(name.sin_port, peer->sin_port);
+    assert_int_equal(name.sin_addr.s_addr, peer->sin_addr.s_addr);
+}
+
+static void b140_the_peer_keeps_its_name(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    SOCKADDR_IN client, server;
+    int bytes = sizeof(client);
+
     (void)state;
+    OK(getsockname(pair.client, (struct sockaddr *)&client, &bytes));
+    OK(getsockname(pair.server, (struct sockaddr *)&server, &bytes));
     OK(shutdown(pair.client, SD_BOTH));
     OK(shutdown(pair.server, SD_BOTH));
-    OK(getpeername(pair.client, (struct sockaddr *)&name, &bytes));
-    OK(getpeername(pair.server, (struct sockaddr *)&name, &bytes));
+    expect_peer(pair.client, &server);
+    expect_peer(pair.server, &client);
 }
 
 static void b142_a_receive_after_a_reset(void **state)

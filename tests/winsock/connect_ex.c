@@ -38,7 +38,9 @@ static void b062_data_goes_along(void **state)
     memset(&ov, 0, sizeof(ov));
     FALSE_OF(begin(client, &name, "seven b", &ov), ERROR_IO_PENDING);
     assert_int_equal(wt_finish(client, &ov), 7);
-    wt_receive(wt_accept_one(listener), "seven b");
+    OK(setsockopt(client, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0));
+    wt_send(client, " first of all");
+    wt_receive(wt_accept_one(listener), "seven b first of all");
 }
 
 static void b064_nobody_listens(void **state)
@@ -72,6 +74,14 @@ static void b065_each_connectex_gives_one_packet(void **state)
     OK(wt_connect(plain, &name));
     wt_no_packet(port);
     (void)wt_accept_one(listener);
+
+    plain = wt_socket();
+    assert_ptr_equal(CreateIoCompletionPort((HANDLE)plain, port, 14, 0), port);
+    wt_nonblocking(plain, true);
+    REFUSED(wt_connect(plain, &name), WSAEWOULDBLOCK);
+    (void)wt_accept_one(listener);
+    (void)wt_accept_one(listener);
+    wt_no_packet(port);
 
     client = wt_bound(&own);
     assert_ptr_equal(CreateIoCompletionPort((HANDLE)client, port, 13, 0), port);

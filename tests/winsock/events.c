@@ -92,6 +92,27 @@ static void b154_a_connection_that_succeeds(void **state)
     expect_none(client, e);
 }
 
+/* Neither while the attempt is under way nor when it has failed can anything be written. */
+static void b154_a_connection_that_is_not_made(void **state)
+{
+    SOCKADDR_IN nobody = wt_nobody(), silent = wt_silent();
+    SOCKET pending = wt_bound_any(), refused = wt_socket();
+    WSANETWORKEVENTS events;
+    WSAEVENT e = watch(pending, FD_CONNECT | FD_WRITE);
+
+    (void)state;
+    REFUSED(wt_connect(pending, &silent), WSAEWOULDBLOCK);
+    expect_none(pending, e);
+    e = watch(refused, FD_CONNECT | FD_WRITE);
+    REFUSED(wt_connect(refused, &nobody), WSAEWOULDBLOCK);
+    assert_int_equal(WaitForSingleObject(e, wt_env.wait_ms), WAIT_OBJECT_0);
+    memset(&events, 0, sizeof(events));
+    OK(WSAEnumNetworkEvents(refused, e, &events));
+    assert_int_equal(events.lNetworkEvents, FD_CONNECT);
+    assert_int_equal(events.iErrorCode[FD_CONNECT_BIT], WSAECONNREFUSED);
+    expect_none(refused, e);
+}
+
 static void b156_data_is_reported_once(void **state)
 {
     struct wt_pair pair = wt_pair();
@@ -119,6 +140,15 @@ static void b157_a_receive_that_leaves_data(void **state)
     expect_none(pair.server, e);
 }
 
+static void select_again(SOCKET s, WSAEVENT e, LONG events)
+{
+    OK(WSAEventSelect(s, e, events));
+    expect_none(s, e);
+    OK(WSAEventSelect(s, e, 0));
+    OK(WSAEventSelect(s, e, events));
+    expect_none(s, e);
+}
+
 static void b159_b160_selecting_again_replays_nothing(void **state)
 {
     struct wt_pair pair = wt_pair();
@@ -127,11 +157,41 @@ static void b159_b160_selecting_again_replays_nothing(void **state)
     (void)state;
     wt_send(pair.client, "data");
     expect(pair.server, e, FD_READ | FD_WRITE);
-    OK(WSAEventSelect(pair.server, e, FD_READ | FD_WRITE));
-    expect_none(pair.server, e);
-    OK(WSAEventSelect(pair.server, e, 0));
-    OK(WSAEventSelect(pair.server, e, FD_READ | FD_WRITE));
-    expect_none(pair.server, e);
+    select_again(pair.server, e, FD_READ | FD_WRITE);
+}
+
+static void b159_b160_nor_a_connection_that_waits(void **state)
+{
+    SOCKADDR_IN name;
+    SOCKET listener = wt_listener(&name);
+    WSAEVENT e = watch(listener, FD_ACCEPT);
+
+    (void)state;
+    OK(wt_connect(wt_socket(), &name));
+    expect(listener, e, FD_ACCEPT);
+    select_again(listener, e, FD_ACCEPT);
+}
+
+static void b159_b160_nor_a_close(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    WSAEVENT e = watch(pair.server, FD_CLOSE);
+
+    (void)state;
+    OK(shutdown(pair.client, SD_SEND));
+    expect(pair.server, e, FD_CLOSE);
+    select_again(pair.server, e, FD_CLOSE);
+}
+
+static void b159_b160_nor_urgent_data(void **state)
+{
+    struct wt_pair pair = wt_pair();
+    WSAEVENT e = watch(pair.server, FD_OOB);
+
+    (void)state;
+    assert_int_equal(OK(send(pair.client, "A", 1, MSG_OOB)), 1);
+    expect(pair.server, e, FD_OOB);
+    select_again(pair.server, e, FD_OOB);
 }
 
 static void b162_data_of_a_pending_receive_is_no_event(void **state)
@@ -216,20 +276,33 @@ static void b167_room_after_there_was_none(void **state)
     expect_none(pair.client, e);
 }
 
+/* It comes alone, and says that nothing was wrong. */
+static void expect_orderly_close(SOCKET s, WSAEVENT e)
+{
+    WSANETWORKEVENTS events;
+
+    assert_int_equal(WaitForSingleObject(e, wt_env.wait_ms), WAIT_OBJECT_0);
+    memset(&events, 0xCC, sizeof(events));
+    OK(WSAEnumNetworkEvents(s, e, &events));
+    assert_int_equal(events.lNetworkEvents, FD_CLOSE);
+    assert_int_equal(events.iErrorCode[FD_CLOSE_BIT], 0);
+}
+
 static void b168_a_close_is_reported_once(void **state)
 {
-    struct wt_pair pair = wt_pair();
+    struct wt_pair pair = wt_pair(), other = wt_pair();
     WSAEVENT e = watch(pair.server, FD_CLOSE);
-    WSANETWORKEVENTS events;
 
     (void)state;
     OK(shutdown(pair.client, SD_SEND));
-    assert_int_equal(WaitForSingleObject(e, wt_env.wait_ms), WAIT_OBJECT_0);
-    OK(WSAEnumNetworkEvents(pair.server, e, &events));
-    assert_int_equal(events.lNetworkEvents, FD_CLOSE);
-    assert_int_equal(events.iErrorCode[FD_CLOSE_BIT], 0);
+    expect_orderly_close(pair.server, e);
     wt_close(pair.client);
     expect_none(pair.server, e);
+
+    e = watch(other.server, FD_CLOSE);
+    wt_close(other.client);
+    expect_orderly_close(other.server, e);
+    expect_none(other.server, e);
 }
 
 static void b170_a_close_behind_unread_data(void **state)
@@ -284,9 +357,13 @@ static const struct wt_line lines[] = {
     WT(b151_only_what_is_reported_is_written),
     WT(b153_what_is_not_asked_for_stays_recorded),
     WT(b154_a_connection_that_succeeds),
+    WT(b154_a_connection_that_is_not_made),
     WT(b156_data_is_reported_once),
     WT(b157_a_receive_that_leaves_data),
     WT(b159_b160_selecting_again_replays_nothing),
+    WT(b159_b160_nor_a_connection_that_waits),
+    WT(b159_b160_nor_a_close),
+    WT(b159_b160_nor_urgent_data),
     WT(b162_data_of_a_pending_receive_is_no_event),
     WT(b164_a_connection_that_came_before),
     WT(b165_the_event_object_is_left_alone),

@@ -34,14 +34,17 @@ static void b191_nodelay_is_one_byte(void **state)
 
 static void b193_what_does_not_exist(void **state)
 {
+    static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP};
     SOCKET s = wt_socket();
     int value = 0, bytes = sizeof(value);
 
     (void)state;
     REFUSED(wt_set(s, 0xDEAD, 1, 1), WSAEINVAL);
     REFUSED(getsockopt(s, 0xDEAD, 1, (char *)&value, &bytes), WSAEINVAL);
-    REFUSED(wt_set(s, SOL_SOCKET, 0xDEAD, 1), WSAENOPROTOOPT);
-    REFUSED(getsockopt(s, SOL_SOCKET, 0xDEAD, (char *)&value, &bytes), WSAENOPROTOOPT);
+    for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        REFUSED(wt_set(s, levels[i], 0xDEAD, 1), WSAENOPROTOOPT);
+        REFUSED(getsockopt(s, levels[i], 0xDEAD, (char *)&value, &bytes), WSAENOPROTOOPT);
+    }
 }
 
 static void b194_the_error_can_be_set(void **state)
@@ -67,16 +70,26 @@ static void b196_debug_is_on_or_off(void **state)
 
 static void b197_options_of_ip_on_a_stream(void **state)
 {
+    static const int datagrams[] = {IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_PKTINFO,
+                                    IP_RECVTTL};
     SOCKET s = wt_socket();
     int value = 0, bytes = sizeof(value);
 
     (void)state;
-    REFUSED(getsockopt(s, IPPROTO_IP, IP_MULTICAST_TTL, (char *)&value, &bytes), WSAEINVAL);
+    for (unsigned i = 0; i < sizeof(datagrams) / sizeof(datagrams[0]); i++) {
+        REFUSED(getsockopt(s, IPPROTO_IP, datagrams[i], (char *)&value, &bytes), WSAEINVAL);
+        REFUSED(wt_set(s, IPPROTO_IP, datagrams[i], 1), WSAEINVAL);
+    }
     REFUSED(getsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, (char *)&value, &bytes), WSAENOPROTOOPT);
     REFUSED(getsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, (char *)&value, &bytes), WSAENOPROTOOPT);
     (void)wt_get(s, IPPROTO_IP, IP_TOS);
     (void)wt_get(s, IPPROTO_IP, IP_TTL);
     (void)wt_get(s, IPPROTO_IP, IP_DONTFRAGMENT);
+    OK(wt_set(s, IPPROTO_IP, IP_TOS, 0));
+    OK(wt_set(s, IPPROTO_IP, IP_TTL, 64));
+    OK(wt_set(s, IPPROTO_IP, IP_DONTFRAGMENT, 1));
+    assert_int_equal(wt_get(s, IPPROTO_IP, IP_TTL), 64);
+    assert_int_equal(wt_get(s, IPPROTO_IP, IP_DONTFRAGMENT), 1);
 }
 
 static void b199_the_room_of_fionbio(void **state)
@@ -116,6 +129,35 @@ static void b202_no_urgent_data_no_mark(void **state)
 }
 
 #define UNKNOWN_CODE 0x88FF00FFu
+
+static struct {
+    unsigned calls;
+    DWORD error, bytes;
+} routine_saw;
+
+static void CALLBACK routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED ov, DWORD flags)
+{
+    (void)ov;
+    (void)flags;
+    routine_saw.calls++;
+    routine_saw.error = error;
+    routine_saw.bytes = bytes;
+}
+
+static void b204_an_unknown_code_with_a_routine(void **state)
+{
+    WSAOVERLAPPED ov;
+    DWORD bytes = 0;
+
+    (void)state;
+    memset(&routine_saw, 0, sizeof(routine_saw));
+    memset(&ov, 0, sizeof(ov));
+    REFUSED(WSAIoctl(wt_socket(), UNKNOWN_CODE, NULL, 0, NULL, 0, &bytes, &ov, routine), WSA_IO_PENDING);
+    assert_int_equal(SleepEx(wt_env.wait_ms, TRUE), WAIT_IO_COMPLETION);
+    assert_int_equal(routine_saw.calls, 1);
+    assert_int_equal(routine_saw.error, WSAEOPNOTSUPP); /* Winsock's name of it; a port has Win32's */
+    assert_int_equal(routine_saw.bytes, 0);
+}
 
 static void b204_an_unknown_code(void **state)
 {
@@ -187,6 +229,20 @@ static void b208_keepalive_values(void **state)
     OK(WSAIoctl(s, SIO_KEEPALIVE_VALS, &off, sizeof(off), NULL, 0, &bytes, NULL, NULL));
 }
 
+/* Page of WSAIoctl: interfaces with their addresses, which older programs list with it. */
+static void the_interfaces(void **state)
+{
+    ULONG room[2048] = {0}; /* INTERFACE_INFO begins with its flags; 1 is IFF_UP */
+    DWORD bytes = 0;
+
+    (void)state;
+    OK(WSAIoctl(wt_socket(), SIO_GET_INTERFACE_LIST, NULL, 0, room, sizeof(room), &bytes, NULL, NULL));
+    assert_true(bytes >= 76); /* loopback at least */
+    assert_int_equal(bytes % 76, 0);
+    assert_int_equal(room[0] & 1u, 1);
+    REFUSED(WSAIoctl(wt_socket(), SIO_GET_INTERFACE_LIST, NULL, 0, room, 4, &bytes, NULL, NULL), WSAEFAULT);
+}
+
 static const struct wt_line lines[] = {
     WT(b190_times_are_milliseconds),
     WT(b191_nodelay_is_one_byte),
@@ -198,8 +254,10 @@ static const struct wt_line lines[] = {
     WT(b200_the_room_of_fionread),
     WT(b202_no_urgent_data_no_mark),
     WT(b204_an_unknown_code),
+    WT(b204_an_unknown_code_with_a_routine),
     WT(b205_an_unknown_extension),
     WT(b207_the_ideal_backlog),
     WT(b208_keepalive_values),
+    WT(the_interfaces),
 };
 WT_GROUP(options, lines);

@@ -69,6 +69,7 @@ static void b113_b114_a_queue_of_receives(void **state)
     char data[3][8];
     WSAOVERLAPPED ov[3];
     char byte;
+    WSABUF late = {1, &byte};
 
     (void)state;
     memset(ov, 0, sizeof(ov));
@@ -82,10 +83,13 @@ static void b113_b114_a_queue_of_receives(void **state)
     assert_memory_equal(data[0], "abc", 3);
     assert_false(is_over(pair.server, &ov[1]));
     assert_false(is_over(pair.server, &ov[2]));
-    OK(shutdown(pair.client, SD_SEND));
+    wt_close(pair.client);
     assert_int_equal(wt_finish(pair.server, &ov[1]), 0);
     assert_int_equal(wt_finish(pair.server, &ov[2]), 0);
     assert_int_equal(OK(recv(pair.server, &byte, 1, 0)), 0);
+    memset(ov, 0, sizeof(ov));
+    assert_int_equal(wt_receive_later(pair.server, &late, &ov[0]), 0);
+    assert_int_equal(wt_finish(pair.server, &ov[0]), 0);
 }
 
 static void b116_the_status_says_how_it_ended(void **state)
@@ -112,9 +116,10 @@ static void b116_the_status_says_how_it_ended(void **state)
         memset(&ov, 0, sizeof(ov));
         ov.Internal = rows[i].status;
         ov.InternalHigh = 7;
-        if (rows[i].code == 0)
+        if (rows[i].code == 0) {
             TRUE_OF(WSAGetOverlappedResult(s, &ov, &bytes, FALSE, &flags));
-        else
+            assert_int_equal(bytes, 7);
+        } else
             FALSE_OF(WSAGetOverlappedResult(s, &ov, &bytes, FALSE, &flags), rows[i].code);
     }
 }
@@ -135,6 +140,12 @@ static void CALLBACK routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED ov, DWORD
     routine_saw.thread = GetCurrentThreadId();
 }
 
+static DWORD WINAPI wait_alertably(LPVOID is_woken)
+{
+    *(bool *)is_woken = SleepEx(50, TRUE) != 0;
+    return 0;
+}
+
 static void b117_a_completion_routine(void **state)
 {
     struct wt_pair pair = wt_pair();
@@ -143,6 +154,7 @@ static void b117_a_completion_routine(void **state)
     WSABUF buffer = {sizeof(data), data};
     WSAOVERLAPPED ov;
     DWORD flags = 0;
+    bool is_woken = true;
 
     (void)state;
     memset(&routine_saw, 0, sizeof(routine_saw));
@@ -151,7 +163,9 @@ static void b117_a_completion_routine(void **state)
     REFUSED(WSARecv(pair.server, &buffer, 1, NULL, &flags, &ov, routine), WSA_IO_PENDING);
     assert_int_equal(SleepEx(20, TRUE), 0);
     wt_send(pair.client, "abcd");
-    Sleep(50); /* a wait that is not alertable runs nothing */
+    Sleep(50); /* a wait that is not alertable runs nothing, nor does one of another thread */
+    wt_join(wt_thread(wait_alertably, &is_woken));
+    assert_false(is_woken);
     assert_int_equal(routine_saw.calls, 0);
     assert_int_equal(SleepEx(wt_env.wait_ms, TRUE), WAIT_IO_COMPLETION);
     assert_int_equal(routine_saw.calls, 1);

@@ -58,6 +58,7 @@ int main()
     sockaddr_in name = {};
     int bytes = sizeof(name);
     char text[16] = {};
+    in6_addr loopback = {};
 
     name.sin_family = AF_INET;
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -74,6 +75,7 @@ int main()
         have += got;
     }
     WANT(std::string(text) == "hello");
+    WANT(InetPton(AF_INET6, TEXT("::1"), &loopback) == 1 && IN6_IS_ADDR_LOOPBACK(&loopback));
     WANT(shutdown(client, SD_SEND) == 0);
     server.join();
     WANT(closesocket(client) == 0 && closesocket(listener) == 0);

@@ -13,9 +13,10 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for standard in c++11 c++17; do
-    "${CXX:-c++}" "-std=$standard" -Wall -Wextra -Wpedantic -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -I"$1" -I"$2" \
+for options in -std=c++11 -std=c++17 "-std=c++17 -DUNICODE" "-std=c++17 -DUNICODE -fshort-wchar"; do
+    # shellcheck disable=SC2086 # a list
+    "${CXX:-c++}" $options -Wall -Wextra -Wpedantic -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -pthread -I"$1" -I"$2" \
         "$here/plus.cpp" -o "$work/plus" -L"$3" -lws2 "-Wl,-rpath,$3"
     WSD_SWITCH=off "$work/plus"
 done
-echo "ok: a C++ program, in two standards"
+echo "ok: a C++ program, in two standards and three kinds of text"

@@ -46,6 +46,22 @@ static void b125_a_failure_on_the_spot(void **state)
     wt_no_packet(port);
 }
 
+static void b125_a_failure_after_a_reset(void **state)
+{
+    struct wt_pair pair;
+    HANDLE port = bound_pair(&pair);
+    WSAOVERLAPPED ov;
+    DWORD got = 0xDEAD, flags = 0;
+
+    (void)state;
+    wt_reset(pair.client);
+    wt_until_readable(pair.server);
+    memset(&ov, 0, sizeof(ov));
+    REFUSED(WSARecv(pair.server, &buffer, 1, &got, &flags, &ov, NULL), WSAECONNRESET);
+    assert_int_equal(got, 0xDEAD);
+    wt_no_packet(port);
+}
+
 static void b127_a_reset(void **state)
 {
     struct wt_pair pair;
@@ -206,6 +222,7 @@ static void p004_closing_a_port(void **state)
 static const struct wt_line lines[] = {
     WT(b124_the_end_of_the_stream),
     WT(b125_a_failure_on_the_spot),
+    WT_EXCEPT(b125_a_failure_after_a_reset, WT_WINE, "Wine tells of the end, as b142"),
     WT(b127_a_reset),
     WT(b128_data),
     WT(b130_closing_without_requests),

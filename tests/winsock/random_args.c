@@ -3,32 +3,17 @@
  * usage: winsock_random HOST [MILLISECONDS]. The seed is printed; WSD_TEST_SEED repeats one.
  * Not tried: pointers to memory that is not there, lengths beyond the memory. Windows finds the first out in its kernel; neither
  * is a question of arguments. Everything is non-blocking and overlapped, so that no call waits for what never comes. */
-/* clang-format off: winsock2.h goes before windows.h */
-#include <winsock2.h>
-#include <ws2tcpip.h>
-#include <mswsock.h>
-#include <windows.h>
-/* clang-format on */
-
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { SOCKETS = 12, EVENTS = 4, OPERATIONS = 64, ROOM = 4096 };
+#include "random.h"
 
 static uint64_t seed;
+static const char *program;
 static SOCKADDR_IN here; /* with a port where somebody listens */
 static SOCKET sockets[SOCKETS];
-static HANDLE events[EVENTS], port;
-static struct operation {
-    WSAOVERLAPPED ov;
-    char data[ROOM]; /* for what the operation alone uses */
-} operations[OPERATIONS];
-static char room[ROOM]; /* for calls that are over when they return */
+HANDLE events[EVENTS], port;
+struct operation operations[OPERATIONS];
+char room[ROOM];
 
-static uint32_t draw(uint32_t below)
+uint32_t draw(uint32_t below)
 {
     uint64_t x = seed += 0x9E3779B97F4A7C15u; /* splitmix64 */
 
@@ -37,14 +22,14 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)(((x ^ x >> 31) >> 32) * below >> 32);
 }
 
-static bool one_in(uint32_t n)
+bool one_in(uint32_t n)
 {
     return draw(n) == 0;
 }
 
 /* --- arguments --- */
 
-static SOCKET some_socket(void)
+SOCKET some_socket(void)
 {
     switch (draw(20)) {
     case 0: return 0;
@@ -56,18 +41,17 @@ static SOCKET some_socket(void)
     }
 }
 
-static HANDLE some_event(void)
+HANDLE some_event(void)
 {
     return one_in(8) ? (HANDLE)(uintptr_t)some_socket() : events[draw(EVENTS)];
 }
 
-static HANDLE some_port(void)
+HANDLE some_port(void)
 {
     return one_in(8) ? some_event() : port;
 }
 
-/* Memory, or none. *bytes fits it, in one way or another. */
-static void *some_memory(void *memory, int *bytes)
+void *some_memory(void *memory, int *bytes)
 {
     static const int lengths[] = {0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 28, 32, 100, 128, 1000, ROOM};
 
@@ -78,8 +62,13 @@ static void *some_memory(void *memory, int *bytes)
     return NULL;
 }
 
-/* An own address and a length for it, mostly right. */
-static const struct sockaddr *some_address(int *bytes)
+/* Now and then none that is one. */
+static int a_length(int bytes)
+{
+    return one_in(30) ? -(int)draw(5) - 1 : one_in(60) ? INT32_MIN : bytes;
+}
+
+const struct sockaddr *some_address(int *bytes)
 {
     static SOCKADDR_IN copy;
 
@@ -128,7 +117,7 @@ static LPWSAOVERLAPPED_COMPLETION_ROUTINE some_routine(void)
     return one_in(3) ? routine : NULL;
 }
 
-static DWORD some_flags(void)
+DWORD some_flags(void)
 {
     return one_in(3) ? (one_in(2) ? 1u << draw(32) : draw(UINT32_MAX)) : 0;
 }
@@ -142,7 +131,7 @@ static void make_nonblocking(SOCKET s)
     (void)ioctlsocket(s, (LONG)FIONBIO, &on);
 }
 
-static void put_socket(SOCKET s)
+void put_socket(SOCKET s)
 {
     unsigned at = draw(SOCKETS);
     struct linger hard = {1, 0}; /* no port stays at rest */
@@ -184,11 +173,19 @@ static void call_closesocket(void)
 static void call_WSADuplicateSocketW(void)
 {
     WSAPROTOCOL_INFOW info;
+    SOCKET copy;
 
     if (WSADuplicateSocketW(some_socket(), one_in(4) ? draw(UINT32_MAX) : GetCurrentProcessId(),
-                            one_in(6) ? NULL : &info) == 0)
+                            one_in(6) ? NULL : &info) != 0)
+        return;
+    if (one_in(4)) /* a record that somebody has changed, or that is taken twice */
+        ((unsigned char *)&info)[draw(sizeof(info))] ^= (unsigned char)(1u << draw(8));
+    copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
+                      WSA_FLAG_OVERLAPPED);
+    if (one_in(4))
         put_socket(WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
                               WSA_FLAG_OVERLAPPED));
+    put_socket(copy);
 }
 
 static void call_accept(void)
@@ -196,6 +193,27 @@ static void call_accept(void)
     int bytes = (int)draw(130);
 
     put_socket(accept(some_socket(), one_in(3) ? NULL : (void *)room, one_in(3) ? NULL : &bytes));
+}
+
+static int CALLBACK condition(LPWSABUF caller, LPWSABUF caller_data, LPQOS sqos, LPQOS gqos, LPWSABUF callee,
+                              LPWSABUF callee_data, GROUP *group, DWORD_PTR data)
+{
+    (void)caller;
+    (void)caller_data;
+    (void)sqos;
+    (void)gqos;
+    (void)callee;
+    (void)callee_data;
+    (void)group;
+    return (int)(data % 5) - 1; /* CF_ACCEPT, CF_REJECT, CF_DEFER, and what is none of them */
+}
+
+static void call_WSAAccept(void)
+{
+    int bytes = (int)draw(130);
+
+    put_socket(WSAAccept(some_socket(), one_in(3) ? NULL : (void *)room, one_in(3) ? NULL : &bytes,
+                         one_in(3) ? NULL : condition, draw(100)));
 }
 
 /* --- the others, one function for each call --- */
@@ -218,6 +236,17 @@ static void call_connect(void)
     (void)connect(s, name, bytes);
 }
 
+static void call_WSAConnect(void)
+{
+    int bytes;
+    const struct sockaddr *name = some_address(&bytes);
+    WSABUF caller = {draw(100), room}, callee = {draw(100), room};
+    SOCKET s = some_socket();
+
+    make_nonblocking(s);
+    (void)WSAConnect(s, name, bytes, one_in(3) ? &caller : NULL, one_in(3) ? &callee : NULL, NULL, NULL);
+}
+
 static void call_listen(void)
 {
     (void)listen(some_socket(), (int)draw(UINT32_MAX));
@@ -237,6 +266,7 @@ static void call_names(void)
     int bytes;
     void *memory = some_memory(room, &bytes);
 
+    bytes = a_length(bytes);
     if (one_in(2))
         (void)getsockname(some_socket(), memory, one_in(6) ? NULL : &bytes);
     else
@@ -272,6 +302,7 @@ static void call_getsockopt(void)
     int bytes;
     void *memory = some_memory(room, &bytes);
 
+    bytes = a_length(bytes);
     (void)getsockopt(some_socket(), levels[draw(6)], some_option(), memory, one_in(8) ? NULL : &bytes);
 }
 
@@ -283,6 +314,7 @@ static void call_setsockopt(void)
 
     memset(value, 0, 8);
     value[0] = (char)draw(3); /* times and sizes stay small: nothing here may take long */
+    bytes = a_length(bytes);
     (void)setsockopt(some_socket(), levels[draw(6)], some_option(), memory, bytes);
 }
 
@@ -321,6 +353,7 @@ static void call_send(void)
     const char *memory = some_memory(room, &bytes);
     const struct sockaddr *to = some_address(&to_bytes);
 
+    bytes = a_length(bytes);
     if (one_in(2))
         (void)send(some_socket(), memory, bytes, (int)some_flags());
     else
@@ -333,6 +366,7 @@ static void call_recv(void)
     char *memory = some_memory(room, &bytes);
     static char from[130];
 
+    bytes = a_length(bytes);
     if (one_in(2))
         (void)recv(some_socket(), memory, bytes, (int)some_flags());
     else
@@ -344,7 +378,7 @@ static DWORD some_buffers(char *memory, WSABUF buffers[16])
 {
     for (unsigned i = 0; i < 16; i++) {
         buffers[i].len = draw(ROOM / 16 + 1);
-        buffers[i].buf = memory + i * (ROOM / 16);
+        buffers[i].buf = one_in(60) ? NULL : memory + i * (ROOM / 16);
     }
     return draw(17);
 }
@@ -387,7 +421,7 @@ static void call_WSARecv(void)
 static void call_files(void)
 {
     struct operation *o = some_operation();
-    char *memory = o != NULL ? o->data : room;
+    char *memory = o == NULL ? room : one_in(12) ? NULL : o->data;
     DWORD moved;
 
     if (o == NULL)
@@ -418,13 +452,14 @@ static void call_AcceptEx(void)
     struct operation *o = some_operation();
     DWORD received;
 
-    (void)AcceptEx(some_socket(), some_socket(), o == NULL ? NULL : o->data, draw(1000), draw(60), draw(60),
-                   one_in(3) ? NULL : &received, overlapped_of(o));
+    (void)AcceptEx(some_socket(), some_socket(), o == NULL || one_in(12) ? NULL : o->data, draw(1000),
+                   draw(60), draw(60), one_in(3) ? NULL : &received, overlapped_of(o));
     if (o != NULL && HasOverlappedIoCompleted(&o->ov)) {
         struct sockaddr *local, *remote;
         int local_bytes, remote_bytes;
 
-        GetAcceptExSockaddrs(o->data, 0, 32, 32, &local, &local_bytes, &remote, &remote_bytes);
+        GetAcceptExSockaddrs(one_in(20) ? NULL : o->data, draw(1000), draw(60), draw(60), &local,
+                             &local_bytes, &remote, &remote_bytes);
     }
 }
 
@@ -445,7 +480,7 @@ static void call_extensions(void)
         (void)WSAIoctl(sockets[0], SIO_GET_EXTENSION_FUNCTION_POINTER, &disconnect_id, sizeof(disconnect_id),
                        &disconnect_ex, sizeof(disconnect_ex), &bytes, NULL, NULL);
     if (one_in(2) && connect_ex != NULL)
-        (void)connect_ex(some_socket(), name, name_bytes, o != NULL ? o->data : NULL,
+        (void)connect_ex(some_socket(), name, name_bytes, o != NULL && !one_in(12) ? o->data : NULL,
                          o != NULL ? draw(2) * 100 : 0, one_in(3) ? NULL : &bytes, overlapped_of(o));
     else if (disconnect_ex != NULL)
         (void)disconnect_ex(some_socket(), overlapped_of(o), one_in(2) ? 0 : draw(5), one_in(8) ? 1 : 0);
@@ -453,12 +488,24 @@ static void call_extensions(void)
 
 static void call_TransmitFile(void)
 {
+    static HANDLE file = INVALID_HANDLE_VALUE; /* in use by operations until the end */
     struct operation *o = some_operation();
-    TRANSMIT_FILE_BUFFERS around = {room, draw(100), room, draw(100)};
+    TRANSMIT_FILE_BUFFERS around;
 
+    if (file == INVALID_HANDLE_VALUE)
+        file = CreateFileA(program, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
     if (o == NULL)
         return; /* it would wait for room */
-    (void)TransmitFile(some_socket(), NULL, draw(2), draw(100), &o->ov, one_in(3) ? NULL : &around,
+    around.Head = one_in(10) ? NULL : o->data;
+    around.Tail = one_in(10) ? NULL : o->data + 100;
+    around.HeadLength = draw(100);
+    around.TailLength = draw(100);
+    o->ov.Offset = one_in(3) ? draw(UINT32_MAX) : 0;
+    (void)TransmitFile(some_socket(),
+                       one_in(3)   ? some_event()
+                       : one_in(3) ? NULL
+                                   : file,
+                       draw(20000), draw(100), &o->ov, one_in(3) ? NULL : &around,
                        one_in(3) ? some_flags() : 0);
 }
 
@@ -471,11 +518,14 @@ static void call_select(void)
         FD_ZERO(&sets[i]);
         for (unsigned n = draw(5); n > 0; n--)
             FD_SET(one_in(10) ? some_socket() : sockets[draw(SOCKETS)], &sets[i]);
+        if (one_in(4))
+            FD_CLR(some_socket(), &sets[i]);
     }
     if (one_in(10))
         time.tv_sec = -(LONG)draw(100) - 1;
     (void)select((int)draw(100), one_in(3) ? NULL : &sets[0], one_in(3) ? NULL : &sets[1],
                  one_in(3) ? NULL : &sets[2], &time);
+    (void)FD_ISSET(some_socket(), one_in(10) ? NULL : &sets[draw(3)]);
 }
 
 static void call_WSAPoll(void)
@@ -488,137 +538,49 @@ static void call_WSAPoll(void)
     (void)WSAPoll(one_in(10) ? NULL : fds, count, (INT)draw(2));
 }
 
-static void call_events(void)
-{
-    WSANETWORKEVENTS recorded;
-
-    switch (draw(7)) {
-    case 0: (void)WSAEventSelect(some_socket(), some_event(), (LONG)draw(0x1000)); break;
-    case 1:
-        (void)WSAEnumNetworkEvents(some_socket(), one_in(3) ? NULL : some_event(),
-                                   one_in(8) ? NULL : &recorded);
-        break;
-    case 2: (void)WSASetEvent(some_event()); break;
-    case 5:
-        (void)WSAAsyncSelect(some_socket(), one_in(2) ? NULL : (HWND)some_event(), draw(0x1000),
-                             one_in(2) ? 0 : (LONG)draw(0x1000));
-        break;
-    case 3: (void)WSAResetEvent(some_event()); break;
-    case 4:
-        (void)WSAWaitForMultipleEvents(one_in(10) ? draw(UINT32_MAX) : draw(EVENTS + 1),
-                                       one_in(10) ? NULL : events, (BOOL)draw(2), draw(2), (BOOL)draw(2));
-        break;
-    default:
-        if (one_in(8)) {
-            unsigned at = draw(EVENTS);
-
-            (void)CloseHandle(events[at]);
-            events[at] = CreateEventA(NULL, (BOOL)draw(2), (BOOL)draw(2), one_in(8) ? "name" : NULL);
-        }
-    }
-}
-
-static void call_ports(void)
-{
-    LPOVERLAPPED ov;
-    ULONG_PTR key;
-    DWORD bytes;
-    OVERLAPPED_ENTRY entries[8];
-    ULONG removed;
-
-    switch (draw(8)) {
-    case 0:
-        (void)CreateIoCompletionPort((HANDLE)(uintptr_t)some_socket(), some_port(), draw(100), draw(4));
-        break;
-    case 1:
-        (void)GetQueuedCompletionStatus(some_port(), one_in(10) ? NULL : &bytes, one_in(10) ? NULL : &key,
-                                        one_in(10) ? NULL : &ov, draw(2));
-        break;
-    case 2:
-        (void)GetQueuedCompletionStatusEx(some_port(), one_in(10) ? NULL : entries, draw(9),
-                                          one_in(10) ? NULL : &removed, draw(2), (BOOL)draw(2));
-        break;
-    case 3:
-        (void)PostQueuedCompletionStatus(some_port(), draw(100), draw(100),
-                                         (LPOVERLAPPED)(uintptr_t)draw(100));
-        break;
-    case 4: (void)SetFileCompletionNotificationModes((HANDLE)(uintptr_t)some_socket(), (UCHAR)draw(5)); break;
-    case 5:
-        (void)CancelIoEx((HANDLE)(uintptr_t)some_socket(),
-                         one_in(4) ? NULL : &operations[draw(OPERATIONS)].ov);
-        break;
-    case 6: (void)CancelIo((HANDLE)(uintptr_t)some_socket()); break;
-    default:
-        if (one_in(20)) {
-            (void)CloseHandle(port);
-            port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
-        }
-    }
-}
-
-static void CALLBACK queued(ULONG_PTR data)
-{
-    (void)data;
-    (void)SleepEx(0, one_in(2)); /* one that waits by itself */
-}
-
-static void call_threads(void)
-{
-    (void)QueueUserAPC(queued, one_in(4) ? some_event() : GetCurrentThread(), draw(10));
-    (void)SleepEx(draw(2), (BOOL)draw(2));
-    (void)WaitForSingleObjectEx(some_event(), draw(2), (BOOL)draw(2));
-}
-
-static void call_text(void)
-{
-    static const char *const texts[] = {"192.0.2.7", "192.0.2.7:80", "::1",    "[::1]:80", "",
-                                        " ",         "1.2",          "0x7f.1", "x",        "1.2.3.4:99999"};
-    char text[64], out[64];
-    int bytes;
-    DWORD length = draw(sizeof(out) + 1);
-    void *memory = some_memory(room, &bytes);
-
-    strcpy(text, texts[draw(sizeof(texts) / sizeof(texts[0]))]);
-    (void)inet_addr(text);
-    (void)inet_pton(one_in(2) ? AF_INET : AF_INET6, one_in(8) ? NULL : text, one_in(8) ? NULL : room);
-    (void)inet_ntop(one_in(2) ? AF_INET : (int)draw(30), room, one_in(8) ? NULL : out, length);
-    (void)WSAStringToAddressA(one_in(8) ? NULL : text, one_in(2) ? AF_INET : (int)draw(30), NULL, memory,
-                              one_in(8) ? NULL : &bytes);
-    bytes = (int)draw(129);
-    (void)WSAAddressToStringA(one_in(8) ? NULL : (void *)room, (DWORD)bytes, NULL, one_in(8) ? NULL : out,
-                              one_in(8) ? NULL : &length);
-    (void)getnameinfo(one_in(8) ? NULL : (void *)room, bytes, out, sizeof(out), NULL, 0, NI_NUMERICHOST);
-    if (one_in(8)) /* names of hosts take files to be read */
-        (void)gethostbyname(one_in(8) ? NULL : one_in(2) ? text : "localhost");
-    (void)gethostname(one_in(8) ? NULL : out, (int)draw(sizeof(out) + 1));
-}
-
-static void call_catalog(void)
-{
-    static WSAPROTOCOL_INFOW all[8];
-    int wanted[3] = {(int)draw(40), (int)draw(40), 0};
-    DWORD bytes = draw(sizeof(all) + 1);
-
-    (void)WSAEnumProtocolsW(one_in(2) ? NULL : wanted, one_in(8) ? NULL : all, one_in(8) ? NULL : &bytes);
-}
-
-static void call_startup(void)
-{
-    WSADATA data;
-
-    if (WSAStartup((WORD)draw(0x10000), one_in(6) ? NULL : &data) == 0)
-        (void)WSACleanup(); /* never the last one: the program has started it first */
-}
-
 static void (*const calls[])(void) = {
-    call_socket,     call_WSASocketW,   call_closesocket, call_WSADuplicateSocketW,
-    call_accept,     call_bind,         call_connect,     call_listen,
-    call_shutdown,   call_names,        call_getsockopt,  call_setsockopt,
-    call_WSAIoctl,   call_send,         call_recv,        call_WSASend,
-    call_WSARecv,    call_files,        call_results,     call_AcceptEx,
-    call_extensions, call_TransmitFile, call_select,      call_WSAPoll,
-    call_events,     call_ports,        call_threads,     call_text,
-    call_catalog,    call_startup,
+    call_socket,
+    call_WSASocketW,
+    call_closesocket,
+    call_WSADuplicateSocketW,
+    call_accept,
+    call_WSAAccept,
+    call_bind,
+    call_connect,
+    call_WSAConnect,
+    call_listen,
+    call_shutdown,
+    call_names,
+    call_getsockopt,
+    call_setsockopt,
+    call_WSAIoctl,
+    call_send,
+    call_recv,
+    call_WSASend,
+    call_WSARecv,
+    call_files,
+    call_results,
+    call_AcceptEx,
+    call_extensions,
+    call_TransmitFile,
+    call_select,
+    call_WSAPoll,
+    call_events,
+    call_ports,
+    call_threads,
+    call_text,
+    call_wide_text,
+    call_names_of_hosts,
+    call_catalog,
+    call_startup,
+    call_trifles,
+    call_catalog_in_bytes,
+    call_order_and_groups,
+    call_names_of_services,
+    call_wide_names,
+    call_memory,
+    call_threads_of_the_runtime,
+    call_system,
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -660,6 +622,7 @@ int main(int argc, char **argv)
                           : GetTickCount64() * 2654435761u + GetCurrentProcessId();
     printf("seed %#llx\n", (unsigned long long)seed);
     fflush(stdout);
+    program = argv[0];
     here.sin_family = AF_INET;
     here.sin_addr.s_addr = inet_addr(argv[1]);
     listener = make_listener();
@@ -687,5 +650,5 @@ int main(int argc, char **argv)
     SetEvent(is_over);
     WaitForSingleObject(guard, INFINITE);
     printf("%lu calls\n", made);
-    return 0;
+    ExitProcess(0);
 }

@@ -172,6 +172,23 @@ static void b184_closing_ends_a_select(void **state)
     wt_join(closer);
 }
 
+/* Wine says of the write set what they say of the except set; what the read set has is told beside both. */
+static void closing_ends_a_select_for_writing(void **state)
+{
+    SOCKET s = wt_socket();
+    HANDLE closer = wt_thread(close_soon, &s);
+    fd_set set, others;
+
+    (void)state;
+    REFUSED(select_one(s, NULL, &set, NULL, wt_env.wait_ms), WSAENOTSOCK);
+    wt_join(closer);
+    s = wt_socket();
+    closer = wt_thread(close_soon, &s);
+    assert_int_equal(OK(select_one(s, &set, NULL, &others, wt_env.wait_ms)), 1);
+    assert_int_equal(set.fd_count, 1);
+    wt_join(closer);
+}
+
 static void b185_what_wsapoll_refuses(void **state)
 {
     WSAPOLLFD fds[2];
@@ -182,6 +199,7 @@ static void b185_what_wsapoll_refuses(void **state)
     fds[0] = (WSAPOLLFD){wt_pair().client, POLLWRNORM, 0};
     fds[1] = (WSAPOLLFD){(SOCKET)0xABACABu, POLLWRNORM, 0};
     assert_true(OK(WSAPoll(fds, 2, 0)) > 0); /* systems differ in what they count */
+    assert_int_equal(fds[0].revents, POLLWRNORM);
     assert_int_equal(fds[1].revents, POLLNVAL);
 }
 
@@ -193,6 +211,9 @@ static void b187_after_a_close(void **state)
     OK(shutdown(pair.client, SD_SEND));
     expect_polled(pair.server, POLLHUP | POLLWRNORM);
     assert_int_equal(polled(pair.client, 0), POLLWRNORM);
+    pair = wt_pair();
+    wt_close(pair.client);
+    expect_polled(pair.server, POLLHUP | POLLWRNORM);
 }
 
 static void b187_after_a_close_behind_data(void **state)
@@ -203,6 +224,8 @@ static void b187_after_a_close_behind_data(void **state)
     wt_send(pair.client, "data");
     OK(shutdown(pair.client, SD_SEND));
     expect_polled(pair.server, POLLRDNORM | POLLHUP | POLLWRNORM);
+    wt_receive(pair.server, "data");
+    expect_polled(pair.server, POLLHUP | POLLWRNORM);
 }
 
 /* Asked for writing alone, and for nothing at all. */
@@ -265,6 +288,7 @@ static const struct wt_line lines[] = {
     WT(b180_one_set_for_two_questions),
     WT(b182_room_to_send),
     WT(b184_closing_ends_a_select),
+    WT(closing_ends_a_select_for_writing),
     WT(b185_what_wsapoll_refuses),
     WT(b187_after_a_close),
     WT_EXCEPT(b187_after_a_close_behind_data, WT_WINE | WT_DLL,

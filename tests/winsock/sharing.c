@@ -10,7 +10,8 @@ static SOCKET duplicate(SOCKET s)
                               WSA_FLAG_OVERLAPPED));
 }
 
-static void b087_a_request_on_a_duplicate(void **state)
+/* AcceptEx on a duplicate of a listener; which of the two is closed first? */
+static void close_both(bool is_duplicate_first)
 {
     static char buffer[2 * (sizeof(SOCKADDR_IN) + 16)];
     const DWORD each = sizeof(SOCKADDR_IN) + 16;
@@ -18,17 +19,24 @@ static void b087_a_request_on_a_duplicate(void **state)
     SOCKADDR_IN name;
     SOCKET listener = wt_listener(&name), other = duplicate(listener), into = wt_socket();
     HANDLE port = wt_port();
-    DWORD received = 0;
+    DWORD received = 0, bytes = 0xDEAD;
 
-    (void)state;
     assert_ptr_equal(CreateIoCompletionPort((HANDLE)other, port, 3, 0), port);
     memset(&ov, 0, sizeof(ov));
     FALSE_OF(AcceptEx(other, into, buffer, 0, each, each, &received, &ov), ERROR_IO_PENDING);
-    wt_close(listener);
+    wt_close(is_duplicate_first ? other : listener);
     wt_no_packet(port);
-    wt_close(other);
-    assert_int_equal(wt_packet(port, 3, &ov, NULL), ERROR_OPERATION_ABORTED);
+    wt_close(is_duplicate_first ? listener : other);
+    assert_int_equal(wt_packet(port, 3, &ov, &bytes), ERROR_OPERATION_ABORTED);
+    assert_int_equal(bytes, 0);
     wt_no_packet(port);
+}
+
+static void b087_a_request_on_a_duplicate(void **state)
+{
+    (void)state;
+    close_both(false);
+    close_both(true);
 }
 
 static void b210_head_file_and_tail(void **state)

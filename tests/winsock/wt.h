@@ -92,10 +92,12 @@ SOCKET wt_listener(SOCKADDR_IN *name); /* name: where it listens */
 struct wt_pair {
     SOCKET client, server;
 };
-struct wt_pair wt_pair(void); /* connected, carried as the lane says */
-SOCKET wt_accept_one(SOCKET listener);
+struct wt_pair wt_pair(void);          /* connected, carried as the lane says */
+SOCKET wt_accept_one(SOCKET listener); /* carried as the lane says */
 int wt_connect(SOCKET s, const SOCKADDR_IN *to);
 SOCKADDR_IN wt_nobody(void); /* an own address where nobody listens */
+SOCKADDR_IN wt_silent(void); /* an address where an attempt to connect stays pending */
+SOCKET wt_bound_any(void);   /* to INADDR_ANY: it may connect to wt_silent() */
 void wt_nonblocking(SOCKET s, bool is_on);
 void wt_reset(SOCKET s); /* close it so that the peer sees a reset */
 void wt_send(SOCKET s, const char *text);
@@ -137,6 +139,6 @@ HANDLE wt_file(const char *text); /* a file with that in it, which goes with its
 extern const struct wt_group wt_group_startup, wt_group_creation, wt_group_names, wt_group_accepting,
     wt_group_connecting, wt_group_connect_ex, wt_group_accept_ex, wt_group_data, wt_group_overlapped,
     wt_group_ports, wt_group_closing, wt_group_events, wt_group_selecting, wt_group_options, wt_group_sharing,
-    wt_group_text;
+    wt_group_text, wt_group_helpers;
 
 #endif

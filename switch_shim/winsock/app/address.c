@@ -1,9 +1,8 @@
-/* address.c - byte order, and addresses as text. Text with ports (WSAStringToAddress and its reverse) is the switch's. */
+/* address.c - byte order, and addresses as text. Text with ports (WSAStringToAddress and its reverse) is the
+ * switch's. */
 #include "app/app.h"
 
 #include "app/ntoa.h"
-
-#define TEXT_MAX 128 /* units of an address as text, the longest form of IPv6 with scope and port included */
 
 /* By the bytes in memory, so that the same code is right on machines of either order. */
 USHORT WSAAPI ws2_swap16(USHORT value)
@@ -31,6 +30,43 @@ _Static_assert(sizeof(struct sockaddr_in) == sizeof(WSD_SOCKADDR_IN), "one form"
 _Static_assert(offsetof(struct sockaddr_in, sin_addr) == offsetof(WSD_SOCKADDR_IN, sin_addr), "one form");
 _Static_assert(sizeof(struct linger) == sizeof(WSD_LINGER), "one form");
 _Static_assert(sizeof(struct timeval) == sizeof(WSD_TIMEVAL), "one form");
+
+/* Of the network that the socket is in: all protocols here have the order of the Internet. False, and the last error: no socket or no memory. */
+static bool may_order(SOCKET s, const void *out)
+{
+    if (ws2_down() == NULL)
+        return false;
+    if (ws2_handle_is_open(s) && out != NULL)
+        return true;
+    (void)ws2_fail_behind_handle(s, WSAEFAULT);
+    return false;
+}
+
+int WSAAPI WSAHtonl(SOCKET s, u_long value, u_long *out)
+{
+    if (!may_order(s, out))
+        return SOCKET_ERROR;
+    *out = ws2_swap32(value);
+    return 0;
+}
+
+int WSAAPI WSANtohl(SOCKET s, u_long value, u_long *out)
+{
+    return WSAHtonl(s, value, out);
+}
+
+int WSAAPI WSAHtons(SOCKET s, u_short value, u_short *out)
+{
+    if (!may_order(s, out))
+        return SOCKET_ERROR;
+    *out = ws2_swap16(value);
+    return 0;
+}
+
+int WSAAPI WSANtohs(SOCKET s, u_short value, u_short *out)
+{
+    return WSAHtons(s, value, out);
+}
 
 char *WSAAPI inet_ntoa(struct in_addr address)
 {
@@ -63,21 +99,6 @@ INT WSAAPI WSAStringToAddressW(LPWSTR text, INT af, LPWSAPROTOCOL_INFOW info, LP
     return ws2_answer(down->lpWSPStringToAddress(text, af, info, out, out_bytes, &code), &code);
 }
 
-INT WSAAPI WSAStringToAddressA(LPSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR out, LPINT out_bytes)
-{
-    WCHAR wide[TEXT_MAX];
-    size_t i;
-
-    if (text == NULL)
-        return WSAStringToAddressW(NULL, af, info, out, out_bytes);
-    for (i = 0; text[i] != '\0' && i < TEXT_MAX - 1; i++)
-        wide[i] = (WCHAR)(unsigned char)text[i];
-    if (text[i] != '\0')
-        return ws2_down() == NULL ? SOCKET_ERROR : ws2_fail(WSAEINVAL); /* no address is as long */
-    wide[i] = 0;
-    return WSAStringToAddressW(wide, af, info, out, out_bytes);
-}
-
 INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPWSTR text,
                                LPDWORD length)
 {
@@ -89,24 +110,4 @@ INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_IN
     if (address == NULL || text == NULL || length == NULL)
         return ws2_fail(WSAEFAULT);
     return ws2_answer(down->lpWSPAddressToString(address, bytes, info, text, length, &code), &code);
-}
-
-INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPSTR text,
-                               LPDWORD length)
-{
-    WCHAR wide[TEXT_MAX];
-    DWORD room = TEXT_MAX;
-
-    if (length == NULL || text == NULL)
-        return ws2_down() == NULL ? SOCKET_ERROR : ws2_fail(WSAEFAULT);
-    if (WSAAddressToStringW(address, bytes, info, wide, &room) != 0)
-        return SOCKET_ERROR;
-    if (*length < room) { /* with the terminator */
-        *length = room;
-        return ws2_fail(WSAEFAULT);
-    }
-    for (DWORD i = 0; i < room; i++)
-        text[i] = (char)wide[i];
-    *length = room;
-    return 0;
 }

@@ -141,18 +141,39 @@ int WSAAPI sendto(SOCKET s, const char *data, int bytes, int flags, const struct
     return (int)sent;
 }
 
-int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
+static int receive(SOCKET s, char *data, int bytes, DWORD *flags)
 {
     const WSPPROC_TABLE *down = down_with(s, data, bytes);
     WSABUF buffer = {(ULONG)bytes, memory_of(data)};
-    DWORD got = 0, in_and_out = (DWORD)flags;
+    DWORD got = 0;
     INT code = 0;
 
     if (down == NULL)
         return SOCKET_ERROR;
-    if (down->lpWSPRecv(s, &buffer, 1, &got, &in_and_out, NULL, NULL, NULL, &code) == SOCKET_ERROR)
+    if (down->lpWSPRecv(s, &buffer, 1, &got, flags, NULL, NULL, NULL, &code) == SOCKET_ERROR)
         return ws2_fail(code);
     return (int)got;
+}
+
+int WSAAPI recv(SOCKET s, char *data, int bytes, int flags)
+{
+    DWORD in_and_out = (DWORD)flags;
+
+    return receive(s, data, bytes, &in_and_out);
+}
+
+int WSAAPI WSARecvEx(SOCKET s, char *data, int bytes, int *flags)
+{
+    DWORD in_and_out;
+    int result;
+
+    if (flags == NULL)
+        return ws2_down() == NULL ? SOCKET_ERROR : ws2_fail_behind_handle(s, WSAEFAULT);
+    in_and_out = (DWORD)*flags;
+    result = receive(s, data, bytes, &in_and_out);
+    if (result != SOCKET_ERROR)
+        *flags = (int)in_and_out;
+    return result;
 }
 
 int WSAAPI recvfrom(SOCKET s, char *data, int bytes, int flags, struct sockaddr *from, int *from_bytes)

@@ -1,5 +1,6 @@
 /* kernel.c - the rest of windows.h: last error, time, processes, threads and the calls queued to them, closing handles. */
 #include "app/app.h"
+#include "process.h"
 
 #include <stdlib.h>
 
@@ -32,6 +33,28 @@ DWORD WINAPI GetTickCount(void)
     return (DWORD)GetTickCount64();
 }
 
+BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *now)
+{
+    now->QuadPart = (LONGLONG)pal_now_ns();
+    return TRUE;
+}
+
+BOOL WINAPI QueryPerformanceFrequency(LARGE_INTEGER *frequency)
+{
+    frequency->QuadPart = 1000000000;
+    return TRUE;
+}
+
+HANDLE WINAPI GetCurrentProcess(void)
+{
+    return (HANDLE)(intptr_t)-1;
+}
+
+void WINAPI ExitProcess(UINT code)
+{
+    exit((int)code);
+}
+
 DWORD WINAPI GetCurrentProcessId(void)
 {
     return pal_process_id();
@@ -59,6 +82,7 @@ struct start {
     HANDLE over;       /* an event; what CreateThread() gave out */
     HANDLE is_running; /* tells the maker the id */
     DWORD id;
+    bool is_closed_at_end; /* nobody else closes `over` */
 };
 
 /* A thread that runs, for who queues calls to it. On its stack. */
@@ -102,15 +126,13 @@ static void run(void *context)
     delist(&me);
     ws2_os_forget_thread();        /* before others hear: the last of them may end the process */
     (void)sw_event_set(mine.over); /* or it was closed: nobody waits */
+    if (mine.is_closed_at_end)
+        (void)sw_event_close(mine.over);
 }
 
-HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes, LPTHREAD_START_ROUTINE start,
-                           LPVOID parameter, DWORD flags, LPDWORD id)
+static HANDLE start_thread(struct start s, SIZE_T stack_bytes, DWORD flags, DWORD *id)
 {
-    struct start s = {start, parameter, NULL, NULL, 0};
-
-    (void)security;
-    if (start == NULL || flags != 0) {
+    if (s.fn == NULL || flags != 0) {
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
@@ -130,6 +152,54 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes, L
     return s.over;
 }
 
+HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes, LPTHREAD_START_ROUTINE start,
+                           LPVOID parameter, DWORD flags, LPDWORD id)
+{
+    struct start s = {.fn = start, .parameter = parameter};
+
+    (void)security;
+    return start_thread(s, stack_bytes, flags, id);
+}
+
+uintptr_t __cdecl _beginthreadex(void *security, unsigned stack_bytes, unsigned(__stdcall *start)(void *),
+                                 void *parameter, unsigned flags, unsigned *id)
+{
+    return (uintptr_t)CreateThread(security, stack_bytes, start, parameter, flags, id);
+}
+
+/* A start routine without a result, for one with. */
+struct plain {
+    void(__cdecl *start)(void *);
+    void *parameter;
+};
+
+static DWORD WINAPI run_plain(LPVOID context)
+{
+    struct plain p = *(struct plain *)context;
+
+    free(context);
+    p.start(p.parameter);
+    return 0;
+}
+
+uintptr_t __cdecl _beginthread(void(__cdecl *start)(void *), unsigned stack_bytes, void *parameter)
+{
+    struct plain *p = start != NULL ? malloc(sizeof(*p)) : NULL;
+    struct start s = {.fn = run_plain, .parameter = p, .is_closed_at_end = true};
+    HANDLE thread = NULL;
+
+    if (p != NULL) {
+        *p = (struct plain){start, parameter};
+        thread = start_thread(s, stack_bytes, 0, NULL);
+    }
+    if (thread != NULL)
+        return (uintptr_t)thread;
+    if (p == NULL)
+        SetLastError(start == NULL ? ERROR_INVALID_PARAMETER : ERROR_NOT_ENOUGH_MEMORY);
+    free(p);
+    return (uintptr_t)-1;
+}
+
 /* The objects are not declared atomic by who owns them; C11 gives both the same form on our platforms (pal/atomic.h asks for it). */
 #define ATOMIC(at) ((volatile _Atomic(LONG) *)(at))
 _Static_assert(sizeof(_Atomic(LONG)) == sizeof(LONG), "one form");
@@ -147,6 +217,35 @@ LONG WINAPI InterlockedDecrement(LONG volatile *at)
 LONG WINAPI InterlockedExchange(LONG volatile *at, LONG value)
 {
     return atomic_exchange(ATOMIC(at), value);
+}
+
+LONG WINAPI InterlockedExchangeAdd(LONG volatile *at, LONG value)
+{
+    return atomic_fetch_add(ATOMIC(at), value);
+}
+
+LONG WINAPI InterlockedCompareExchange(LONG volatile *at, LONG value, LONG expected)
+{
+    (void)atomic_compare_exchange_strong(ATOMIC(at), &expected, value);
+    return expected; /* what was there, either way */
+}
+
+#define ATOMIC64(at) ((volatile _Atomic(LONG64) *)(at))
+_Static_assert(sizeof(_Atomic(LONG64)) == sizeof(LONG64), "one form");
+
+LONG64 WINAPI InterlockedExchangeAdd64(LONG64 volatile *at, LONG64 value)
+{
+    return atomic_fetch_add(ATOMIC64(at), value);
+}
+
+LONG64 WINAPI InterlockedIncrement64(LONG64 volatile *at)
+{
+    return InterlockedExchangeAdd64(at, 1) + 1;
+}
+
+LONG64 WINAPI InterlockedDecrement64(LONG64 volatile *at)
+{
+    return InterlockedExchangeAdd64(at, -1) - 1;
 }
 
 /* --- calls queued to threads --- */

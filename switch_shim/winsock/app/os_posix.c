@@ -179,6 +179,22 @@ int ws2_os_move_file(HANDLE h, WSABUF *buffer, bool to_write, DWORD *moved)
     return 0;
 }
 
+/* --- the machine --- */
+
+void WINAPI GetSystemInfo(LPSYSTEM_INFO out)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    memset(out, 0, sizeof(*out));
+    out->wProcessorArchitecture = 0xFFFF; /* PROCESSOR_ARCHITECTURE_UNKNOWN */
+    out->dwPageSize = (DWORD)sysconf(_SC_PAGESIZE);
+    out->dwAllocationGranularity = out->dwPageSize;
+    out->dwNumberOfProcessors = processors > 0 ? (DWORD)processors : 1;
+    out->dwActiveProcessorMask = out->dwNumberOfProcessors < 8 * sizeof(DWORD_PTR)
+                                     ? ((DWORD_PTR)1 << out->dwNumberOfProcessors) - 1
+                                     : ~(DWORD_PTR)0;
+}
+
 #undef gethostname /* the C library's is meant */
 int ws2_os_host_name(char *name, size_t bytes)
 {

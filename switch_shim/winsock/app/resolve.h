@@ -20,6 +20,12 @@ SW_API INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_
 SW_API void WSAAPI ws2_freeaddrinfo(struct ws2_addrinfo *list);
 SW_API INT WSAAPI ws2_getnameinfo(const WSD_SOCKADDR *address, int bytes, char *host, DWORD host_bytes,
                                   char *service, DWORD service_bytes, INT flags);
-SW_API const char *WSAAPI ws2_gai_strerror(int code);
+SW_API char *WSAAPI ws2_gai_strerror(int code);
+
+/* The tables of the system (services_posix.c). NULL and the last error: no such entry. */
+struct ws2_servent *ws2_os_service_by_name(const char *name, const char *protocol);
+struct ws2_servent *ws2_os_service_by_port(int port, const char *protocol);
+struct ws2_protoent *ws2_os_protocol_by_name(const char *name);
+struct ws2_protoent *ws2_os_protocol_by_number(int number);
 
 #endif

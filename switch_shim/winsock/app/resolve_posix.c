@@ -69,7 +69,7 @@ LPCSTR WSAAPI ws2_inet_ntop(INT af, const void *address, char *text, size_t byte
     if (address != NULL && text != NULL)
         result = inet_ntop(native_family(af), address, text, (socklen_t)bytes);
     if (result == NULL)
-        sw_set_last_error(WSAEINVAL); /* too small (page of InetNtop: ERROR_INVALID_PARAMETER) */
+        sw_set_last_error(WSA_INVALID_PARAMETER); /* too small (page of InetNtop) */
     return result;
 }
 
@@ -83,7 +83,9 @@ static int code_of(int eai)
     case EAI_BADFLAGS: return WSAEINVAL;
     case EAI_FAMILY: return WSAEAFNOSUPPORT;
     case EAI_MEMORY: return WSA_NOT_ENOUGH_MEMORY;
-    case EAI_NONAME: return WSAHOST_NOT_FOUND;
+    case EAI_NONAME:
+    case EAI_ADDRFAMILY: return WSAHOST_NOT_FOUND; /* none of that family */
+    case EAI_NODATA: return WSANO_DATA;
     case EAI_SERVICE: return WSATYPE_NOT_FOUND;
     case EAI_SOCKTYPE: return WSAESOCKTNOSUPPORT;
     default: return WSANO_RECOVERY;
@@ -97,15 +99,15 @@ static int answer(int code)
     return code;
 }
 
-const char *WSAAPI ws2_gai_strerror(int code)
+char *WSAAPI ws2_gai_strerror(int code)
 {
     static const int all[] = {EAI_AGAIN,  EAI_BADFLAGS, EAI_FAMILY,   EAI_MEMORY,
                               EAI_NONAME, EAI_SERVICE,  EAI_SOCKTYPE, EAI_FAIL};
 
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (code_of(all[i]) == code)
-            return gai_strerror(all[i]);
-    return "unknown error";
+            return (char *)(uintptr_t)gai_strerror(all[i]);
+    return (char *)(uintptr_t) "unknown error";
 }
 
 struct flag_pair {
@@ -195,12 +197,25 @@ static int copy_list(const struct addrinfo *from, struct ws2_addrinfo **out)
     return *out == NULL ? WSAHOST_NOT_FOUND : 0;
 }
 
+/* A number of IPv6 may stand in brackets, as in a URL; Windows takes that too. */
+static LPCSTR without_brackets(LPCSTR node, char room[INET6_ADDRSTRLEN])
+{
+    size_t bytes = node != NULL ? strlen(node) : 0;
+
+    if (bytes < 2 || bytes >= INET6_ADDRSTRLEN || node[0] != '[' || node[bytes - 1] != ']')
+        return node;
+    memcpy(room, node + 1, bytes - 2);
+    room[bytes - 2] = '\0';
+    return strchr(room, ':') != NULL ? room : node;
+}
+
 /* Winsock fills in zeros where the C library gives one entry for each kind of socket: a list of hints without kind becomes one of
  * streams (our choice: nothing else does a program expect to find first). */
 INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_addrinfo *hints,
                            struct ws2_addrinfo **out)
 {
     struct addrinfo wanted, *found = NULL;
+    char room[INET6_ADDRSTRLEN];
     int code;
 
     if (out == NULL)
@@ -219,7 +234,7 @@ INT WSAAPI ws2_getaddrinfo(LPCSTR node, LPCSTR service, const struct ws2_addrinf
         return answer(WSAEAFNOSUPPORT);
     if (wanted.ai_socktype == 0 && wanted.ai_protocol == 0)
         wanted.ai_socktype = SOCK_STREAM;
-    code = code_of(getaddrinfo(node, service, &wanted, &found));
+    code = code_of(getaddrinfo(without_brackets(node, room), service, &wanted, &found));
     if (code == 0)
         code = copy_list(found, out);
     if (found != NULL)

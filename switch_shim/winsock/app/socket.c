@@ -252,3 +252,33 @@ int WSAAPI WSAEnumProtocolsW(LPINT protocols, LPWSAPROTOCOL_INFOW out, LPDWORD o
         out[i] = *entries[i];
     return (int)count;
 }
+
+/* --- groups, quality of service: the switch says that there are none --- */
+
+SOCKET WSAAPI WSAJoinLeaf(SOCKET s, const struct sockaddr *name, int name_bytes, LPWSABUF caller,
+                          LPWSABUF callee, LPQOS sqos, LPQOS gqos, DWORD flags)
+{
+    const WSPPROC_TABLE *down = ws2_down();
+    INT code = 0;
+    SOCKET leaf;
+
+    if (down == NULL)
+        return INVALID_SOCKET;
+    leaf = down->lpWSPJoinLeaf(s, name, name_bytes, caller, callee, sqos, gqos, flags, &code);
+    if (leaf == INVALID_SOCKET)
+        sw_set_last_error(code);
+    return leaf;
+}
+
+BOOL WSAAPI WSAGetQOSByName(SOCKET s, LPWSABUF name, LPQOS qos)
+{
+    const WSPPROC_TABLE *down = ws2_down();
+    INT code = 0;
+
+    if (down == NULL)
+        return FALSE;
+    if (down->lpWSPGetQOSByName(s, name, qos, &code))
+        return TRUE;
+    sw_set_last_error(code);
+    return FALSE;
+}

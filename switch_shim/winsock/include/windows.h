@@ -2,7 +2,7 @@
  * Layer:   switch_shim/winsock: what an application sees on Linux. On Windows the system's own header is used, never this one.
  * Threads: any thread may call anything.
  * Errors:  FALSE or NULL, and GetLastError(), which is WSAGetLastError(), as on Windows.
- * Wide:    WCHAR has 16 bits here and wchar_t 32, so L"text" is no LPCWSTR. Only functions without names in them are given in wide form.
+ * Wide:    WCHAR has 16 bits here and wchar_t 32, so L"text" is no LPCWSTR, u"text" and TEXT("text") are.
  * Source:  the Win32 pages of the functions; what differs is said here and in README.md. */
 #ifndef WS2_WINDOWS_H
 #define WS2_WINDOWS_H
@@ -10,6 +10,12 @@
 #ifdef _WIN32
 #error "on Windows the system's own <windows.h> is meant"
 #endif
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h> /* wprintf() is in their stdio.h */
 
 #include "wsd/ws2_types.h"
 
@@ -21,15 +27,85 @@
 extern "C" {
 #endif
 
+/* --- calling conventions and words of Microsoft's compilers: all functions are called in one way here --- */
+#define __cdecl
+#define __stdcall
+#define APIENTRY
+#define PASCAL
+#define FAR
+#define CONST const
+#define __int64 long long
+
 /* --- types and macros --- */
 #define VOID void
+typedef BYTE BOOLEAN;
 typedef CHAR *PCHAR;
+typedef CHAR *PSTR;
+typedef const CHAR *PCSTR;
+typedef WCHAR *PWSTR;
+typedef WCHAR *PWCHAR;
+typedef const WCHAR *PCWSTR;
+typedef BYTE *PBYTE;
+typedef BYTE *LPBYTE;
+typedef UCHAR *PUCHAR;
+typedef SHORT *PSHORT;
+typedef USHORT *PUSHORT;
+typedef WORD *PWORD;
+typedef WORD *LPWORD;
+typedef INT *PINT;
+typedef UINT *PUINT;
+typedef LONG *PLONG;
 typedef ULONG *PULONG;
 typedef ULONG_PTR *PULONG_PTR;
 typedef BOOL *PBOOL;
 typedef BOOL *LPBOOL;
 typedef HANDLE *PHANDLE;
 typedef uint64_t DWORD64;
+typedef int64_t LONG64;
+typedef uint64_t ULONG64;
+typedef int32_t INT32;
+typedef uint32_t UINT32;
+typedef uint32_t DWORD32;
+typedef int64_t INT64;
+typedef uint64_t UINT64;
+typedef float FLOAT;
+typedef int32_t HRESULT;
+typedef intptr_t LRESULT;
+typedef union LARGE_INTEGER {
+    struct {
+        DWORD LowPart;
+        LONG HighPart;
+    } u;
+    LONGLONG QuadPart;
+} LARGE_INTEGER, *PLARGE_INTEGER;
+#ifdef UNICODE
+typedef WCHAR TCHAR;
+#define TEXT(literal) WSD_WTEXT(literal)
+#else
+typedef CHAR TCHAR;
+#define TEXT(literal) literal
+#endif
+typedef TCHAR *LPTSTR;
+typedef const TCHAR *LPCTSTR;
+
+#define MAX_PATH                     260
+#define UNREFERENCED_PARAMETER(name) ((void)(name))
+#define ZeroMemory(to, bytes)        memset((to), 0, (bytes))
+#define FillMemory(to, bytes, value) memset((to), (value), (bytes))
+#define CopyMemory(to, from, bytes)  memcpy((to), (from), (bytes))
+#define MoveMemory(to, from, bytes)  memmove((to), (from), (bytes))
+static inline PVOID SecureZeroMemory(PVOID to, SIZE_T bytes) /* also when nobody reads it afterwards */
+{
+    volatile char *at = (volatile char *)to;
+
+    while (bytes-- > 0)
+        *at++ = 0;
+    return to;
+}
+#if !defined(NOMINMAX) && !defined(__cplusplus)
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#endif
 typedef void *HMODULE;
 typedef void *LPSECURITY_ATTRIBUTES; /* ignored: pass NULL */
 
@@ -40,6 +116,12 @@ typedef void *LPSECURITY_ATTRIBUTES; /* ignored: pass NULL */
 #define LOBYTE(w)           ((BYTE)((DWORD_PTR)(w)&0xFFu))
 #define HIBYTE(w)           ((BYTE)((DWORD_PTR)(w) >> 8 & 0xFFu))
 
+#define NO_ERROR                   0
+#define ERROR_HANDLE_EOF           38
+#define ERROR_MR_MID_NOT_FOUND     317
+#define ERROR_FILE_EXISTS          80
+#define ERROR_BROKEN_PIPE          109
+#define ERROR_BUFFER_OVERFLOW      111
 #define ERROR_NOT_ENOUGH_QUOTA     1816
 #define ERROR_NOT_FOUND            1168
 #define ERROR_GEN_FAILURE          31
@@ -65,6 +147,24 @@ SW_API BOOL WINAPI ws2_is_completed(const OVERLAPPED *ov);
 /* --- errors, time, process --- */
 SW_API DWORD WINAPI GetLastError(void);
 SW_API void WINAPI SetLastError(DWORD code);
+/* A text for a code of Winsock and the few of Win32 that come with it: FORMAT_MESSAGE_FROM_SYSTEM has to be among the flags, the others are no more
+ * than these; English, whatever `language` is. What is allocated goes with LocalFree(). 0: ERROR_INVALID_PARAMETER, ERROR_INSUFFICIENT_BUFFER,
+ * ERROR_MR_MID_NOT_FOUND (no such code). */
+#define FORMAT_MESSAGE_ALLOCATE_BUFFER 0x0100
+#define FORMAT_MESSAGE_IGNORE_INSERTS  0x0200
+#define FORMAT_MESSAGE_FROM_SYSTEM     0x1000
+#define FORMAT_MESSAGE_MAX_WIDTH_MASK  0x00FF
+#define MAKELANGID(language, country)  ((WORD)((WORD)(country) << 10 | (WORD)(language)))
+#define LANG_NEUTRAL                   0
+#define LANG_ENGLISH                   9
+#define SUBLANG_NEUTRAL                0
+#define SUBLANG_DEFAULT                1
+#define SUBLANG_ENGLISH_US             1
+SW_API DWORD WINAPI FormatMessageA(DWORD flags, LPCVOID source, DWORD code, DWORD language, LPSTR buffer,
+                                   DWORD bytes, va_list *arguments);
+#ifndef UNICODE
+#define FormatMessage FormatMessageA
+#endif
 SW_API void WINAPI Sleep(DWORD ms);
 /* WAIT_IO_COMPLETION: calls queued to this thread (completion routines, QueueUserAPC) have run; 0: the time is over. */
 SW_API DWORD WINAPI SleepEx(DWORD ms, BOOL alertable);
@@ -72,6 +172,51 @@ SW_API DWORD WINAPI GetTickCount(void);
 SW_API ULONGLONG WINAPI GetTickCount64(void);
 SW_API DWORD WINAPI GetCurrentProcessId(void);
 SW_API DWORD WINAPI GetCurrentThreadId(void);
+SW_API HANDLE WINAPI GetCurrentProcess(void);                   /* a name for it; nothing here takes one */
+SW_API BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *now); /* nanoseconds */
+SW_API BOOL WINAPI QueryPerformanceFrequency(LARGE_INTEGER *frequency);
+/* Of it: processors, and the two sizes of memory. */
+typedef struct SYSTEM_INFO {
+    union {
+        DWORD dwOemId;
+        WORD wProcessorArchitecture; /* what Windows calls unknown */
+    };
+    DWORD dwPageSize;
+    LPVOID lpMinimumApplicationAddress; /* NULL, as the next */
+    LPVOID lpMaximumApplicationAddress;
+    DWORD_PTR dwActiveProcessorMask; /* the first so many as are online */
+    DWORD dwNumberOfProcessors;
+    DWORD dwProcessorType;
+    DWORD dwAllocationGranularity;
+    WORD wProcessorLevel;
+    WORD wProcessorRevision;
+} SYSTEM_INFO, *LPSYSTEM_INFO;
+SW_API void WINAPI GetSystemInfo(LPSYSTEM_INFO out);
+SW_API void WINAPI ExitProcess(UINT code);
+
+/* --- memory: one heap, the C library's --- */
+#define HEAP_NO_SERIALIZE 1 /* of no meaning */
+#define HEAP_ZERO_MEMORY  8
+SW_API HANDLE WINAPI GetProcessHeap(void);
+SW_API LPVOID WINAPI HeapAlloc(HANDLE heap, DWORD flags, SIZE_T bytes);
+SW_API LPVOID WINAPI HeapReAlloc(HANDLE heap, DWORD flags, LPVOID memory, SIZE_T bytes);
+SW_API BOOL WINAPI HeapFree(HANDLE heap, DWORD flags, LPVOID memory);
+SW_API SIZE_T WINAPI HeapSize(HANDLE heap, DWORD flags, LPCVOID memory);
+/* Memory of the older kinds. What moves (GMEM_MOVEABLE) is refused: ERROR_INVALID_PARAMETER. */
+typedef HANDLE HGLOBAL;
+typedef HANDLE HLOCAL;
+#define GMEM_FIXED    0
+#define GMEM_MOVEABLE 2
+#define GMEM_ZEROINIT 0x40
+#define GPTR          (GMEM_FIXED | GMEM_ZEROINIT)
+#define LMEM_FIXED    0
+#define LMEM_MOVEABLE 2
+#define LMEM_ZEROINIT 0x40
+#define LPTR          (LMEM_FIXED | LMEM_ZEROINIT)
+SW_API HGLOBAL WINAPI GlobalAlloc(UINT flags, SIZE_T bytes);
+SW_API HGLOBAL WINAPI GlobalFree(HGLOBAL memory); /* NULL */
+SW_API HLOCAL WINAPI LocalAlloc(UINT flags, SIZE_T bytes);
+SW_API HLOCAL WINAPI LocalFree(HLOCAL memory); /* NULL */
 
 /* --- handles: of events, threads, completion ports, files. A socket is closed with closesocket() --- */
 SW_API BOOL WINAPI CloseHandle(HANDLE object);
@@ -81,7 +226,11 @@ SW_API HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES security, BOOL manual_re
                                   LPCSTR name);
 SW_API HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES security, BOOL manual_reset, BOOL initial_state,
                                   LPCWSTR name);
+#ifdef UNICODE
+#define CreateEvent CreateEventW
+#else
 #define CreateEvent CreateEventA
+#endif
 SW_API BOOL WINAPI SetEvent(HANDLE event);
 SW_API BOOL WINAPI ResetEvent(HANDLE event);
 
@@ -107,6 +256,27 @@ SW_API HANDLE WINAPI GetCurrentThread(void);
 SW_API LONG WINAPI InterlockedIncrement(LONG volatile *at);
 SW_API LONG WINAPI InterlockedDecrement(LONG volatile *at);
 SW_API LONG WINAPI InterlockedExchange(LONG volatile *at, LONG value);
+SW_API LONG WINAPI InterlockedExchangeAdd(LONG volatile *at, LONG value);
+SW_API LONG WINAPI InterlockedCompareExchange(LONG volatile *at, LONG value, LONG expected);
+SW_API LONG64 WINAPI InterlockedIncrement64(LONG64 volatile *at);
+SW_API LONG64 WINAPI InterlockedDecrement64(LONG64 volatile *at);
+SW_API LONG64 WINAPI InterlockedExchangeAdd64(LONG64 volatile *at, LONG64 value);
+
+/* --- critical sections: owned by a thread, as often as it enters --- */
+typedef struct CRITICAL_SECTION {
+    PVOID DebugInfo;
+    LONG LockCount;
+    LONG RecursionCount;
+    HANDLE OwningThread;
+    HANDLE LockSemaphore;
+    ULONG_PTR SpinCount; /* ignored */
+} CRITICAL_SECTION, *PCRITICAL_SECTION, *LPCRITICAL_SECTION;
+SW_API void WINAPI InitializeCriticalSection(LPCRITICAL_SECTION section);
+SW_API BOOL WINAPI InitializeCriticalSectionAndSpinCount(LPCRITICAL_SECTION section, DWORD spins);
+SW_API void WINAPI EnterCriticalSection(LPCRITICAL_SECTION section);
+SW_API BOOL WINAPI TryEnterCriticalSection(LPCRITICAL_SECTION section);
+SW_API void WINAPI LeaveCriticalSection(LPCRITICAL_SECTION section);
+SW_API void WINAPI DeleteCriticalSection(LPCRITICAL_SECTION section);
 
 /* --- overlapped operations and completion ports --- */
 typedef struct OVERLAPPED_ENTRY {
@@ -153,6 +323,11 @@ SW_API BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED ov, LPDWORD byt
 
 #ifdef __cplusplus
 }
+#endif
+
+/* As there: Winsock comes along, unless the program says that it wants less. Without it, a forgotten include would call the C library's socket(). */
+#ifndef WIN32_LEAN_AND_MEAN
+#include "winsock2.h"
 #endif
 
 #endif

@@ -15,7 +15,10 @@
 /* clang-format off: in this order */
 #include "ws2/system_posix.h"
 #include "wsd/ws2_types.h"
+#include "ws2/undefined.h"
 #include "ws2/names.h"
+#include "ws2/values.h"
+#include "ws2/addrinfo.h"
 #include "windows.h"
 /* clang-format on */
 
@@ -24,9 +27,14 @@ extern "C" {
 #endif
 
 /* --- values: the Windows ones, under their plain names --- */
-#define AF_INET6  WS_AF_INET6
-#define PF_INET6  WS_AF_INET6
-#define SOMAXCONN WS_SOMAXCONN
+#define AF_INET6       WS_AF_INET6
+#define PF_INET6       WS_AF_INET6
+#define SOCK_STREAM    WS_SOCK_STREAM
+#define SOCK_DGRAM     WS_SOCK_DGRAM
+#define SOCK_RAW       WS_SOCK_RAW
+#define SOCK_RDM       4
+#define SOCK_SEQPACKET 5
+#define SOMAXCONN      WS_SOMAXCONN
 #ifndef INVALID_SOCKET
 #error "wsd/ws2_types.h is not ours"
 #endif
@@ -89,8 +97,6 @@ extern "C" {
 #define POLLIN     (POLLRDNORM | POLLRDBAND)
 #define POLLPRI    0x0400
 
-#define WSA_IPPORT_RESERVED 1024
-
 /* --- types. Where a variable may well have the name of its type (struct linger linger), the tag is no typedef's name too --- */
 struct ws2_linger {
     u_short l_onoff;
@@ -108,7 +114,12 @@ struct ws2_in_addr {
         ULONG S_addr; /* network order */
     } S_un;
 };
-#define s_addr S_un.S_addr
+#define s_addr  S_un.S_addr
+#define s_net   S_un.S_un_b.s_b1
+#define s_host  S_un.S_un_b.s_b2
+#define s_lh    S_un.S_un_b.s_b3
+#define s_impno S_un.S_un_b.s_b4
+#define s_imp   S_un.S_un_w.s_w2
 struct ws2_sockaddr_in {
     SHORT sin_family;
     USHORT sin_port; /* network order */
@@ -119,6 +130,10 @@ struct ws2_timeval {
     LONG tv_sec;
     LONG tv_usec;
 };
+typedef USHORT ADDRESS_FAMILY;
+typedef SOCKET_ADDRESS *PSOCKET_ADDRESS;
+typedef SOCKET_ADDRESS_LIST *PSOCKET_ADDRESS_LIST;
+typedef WSAEVENT *LPWSAEVENT;
 typedef struct sockaddr SOCKADDR, *PSOCKADDR, *LPSOCKADDR;
 typedef struct sockaddr_in SOCKADDR_IN, *PSOCKADDR_IN, *LPSOCKADDR_IN;
 typedef struct sockaddr_storage SOCKADDR_STORAGE, *PSOCKADDR_STORAGE, *LPSOCKADDR_STORAGE;
@@ -126,12 +141,17 @@ typedef struct in_addr IN_ADDR, *PIN_ADDR, *LPIN_ADDR;
 typedef struct timeval TIMEVAL, *PTIMEVAL, *LPTIMEVAL;
 typedef struct linger LINGER, *PLINGER, *LPLINGER;
 
-#define FD_SETSIZE ws2_fd_setsize
+#ifdef WS2_HAS_FD_SETSIZE
+#pragma pop_macro("FD_SETSIZE")
+#else
+#define FD_SETSIZE 64
+#endif
 /* A counted array (B179): its length is this program's own choice, and the switch trusts the count. */
 typedef struct ws2_fd_set {
     UINT fd_count;
     SOCKET fd_array[FD_SETSIZE];
 } ws2_fd_set;
+typedef struct fd_set FD_SET, *PFD_SET, *LPFD_SET;
 
 #define WSADESCRIPTION_LEN 256
 #define WSASYS_STATUS_LEN  128
@@ -144,6 +164,30 @@ typedef struct WSAData { /* in the order of 64-bit Windows */
     char szDescription[WSADESCRIPTION_LEN + 1];
     char szSystemStatus[WSASYS_STATUS_LEN + 1];
 } WSADATA, *LPWSADATA;
+
+/* WSAPROTOCOL_INFOW with a name of bytes. */
+typedef struct WSAPROTOCOL_INFOA {
+    DWORD dwServiceFlags1;
+    DWORD dwServiceFlags2;
+    DWORD dwServiceFlags3;
+    DWORD dwServiceFlags4;
+    DWORD dwProviderFlags;
+    GUID ProviderId;
+    DWORD dwCatalogEntryId;
+    WSAPROTOCOLCHAIN ProtocolChain;
+    int iVersion;
+    int iAddressFamily;
+    int iMaxSockAddr;
+    int iMinSockAddr;
+    int iSocketType;
+    int iProtocol;
+    int iProtocolMaxOffset;
+    int iNetworkByteOrder;
+    int iSecurityScheme;
+    DWORD dwMessageSize;
+    DWORD dwProviderReserved;
+    CHAR szProtocol[WSAPROTOCOL_LEN + 1];
+} WSAPROTOCOL_INFOA, *LPWSAPROTOCOL_INFOA;
 
 typedef struct WSAPOLLFD {
     SOCKET fd;
@@ -161,7 +205,9 @@ SW_API void WSAAPI WSASetLastError(int code);
 SW_API SOCKET WSAAPI socket(int af, int type, int protocol);
 SW_API SOCKET WSAAPI WSASocketW(int af, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP g,
                                 DWORD flags);
-#define WSASocket WSASocketW
+SW_API SOCKET WSAAPI WSASocketA(int af, int type, int protocol, LPWSAPROTOCOL_INFOA info, GROUP g,
+                                DWORD flags);
+#define h_errno WSAGetLastError()
 SW_API int WSAAPI closesocket(SOCKET s);
 SW_API int WSAAPI shutdown(SOCKET s, int how);
 SW_API int WSAAPI WSASendDisconnect(SOCKET s, LPWSABUF data);
@@ -186,10 +232,14 @@ SW_API int WSAAPI ioctlsocket(SOCKET s, LONG command, u_long *argument);
 SW_API int WSAAPI WSAIoctl(SOCKET s, DWORD code, LPVOID in, DWORD in_bytes, LPVOID out, DWORD out_bytes,
                            LPDWORD returned, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 SW_API int WSAAPI WSADuplicateSocketW(SOCKET s, DWORD process, LPWSAPROTOCOL_INFOW info);
-#define WSADuplicateSocket WSADuplicateSocketW
+SW_API int WSAAPI WSADuplicateSocketA(SOCKET s, DWORD process, LPWSAPROTOCOL_INFOA info);
 /* `protocols`: a list that ends with 0, or NULL for all. */
 SW_API int WSAAPI WSAEnumProtocolsW(LPINT protocols, LPWSAPROTOCOL_INFOW out, LPDWORD out_bytes);
-#define WSAEnumProtocols WSAEnumProtocolsW
+SW_API int WSAAPI WSAEnumProtocolsA(LPINT protocols, LPWSAPROTOCOL_INFOA out, LPDWORD out_bytes);
+/* Groups and quality of service: no protocol here has them (WSAEOPNOTSUPP). */
+SW_API SOCKET WSAAPI WSAJoinLeaf(SOCKET s, const struct sockaddr *name, int name_bytes, LPWSABUF caller,
+                                 LPWSABUF callee, LPQOS sqos, LPQOS gqos, DWORD flags);
+SW_API BOOL WSAAPI WSAGetQOSByName(SOCKET s, LPWSABUF name, LPQOS qos);
 
 /* --- data (app/data.c) --- */
 SW_API int WSAAPI send(SOCKET s, const char *data, int bytes, int flags);
@@ -246,17 +296,23 @@ SW_API ULONG WSAAPI ws2_swap32(ULONG value);
 #define ntohs(v) ws2_swap16((USHORT)(v))
 #define htonl(v) ws2_swap32((ULONG)(v))
 #define ntohl(v) ws2_swap32((ULONG)(v))
+/* The order of the network that the socket belongs to: of every protocol here, the same. */
+SW_API int WSAAPI WSAHtonl(SOCKET s, u_long value, u_long *out);
+SW_API int WSAAPI WSANtohl(SOCKET s, u_long value, u_long *out);
+SW_API int WSAAPI WSAHtons(SOCKET s, u_short value, u_short *out);
+SW_API int WSAAPI WSANtohs(SOCKET s, u_short value, u_short *out);
 SW_API ULONG WSAAPI inet_addr(const char *text);
 SW_API char *WSAAPI inet_ntoa(struct in_addr address); /* of this thread, until its next call */
-SW_API INT WSAAPI WSAStringToAddressA(LPSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR out,
+SW_API INT WSAAPI WSAStringToAddressA(LPSTR text, INT af, LPWSAPROTOCOL_INFOA info, LPSOCKADDR out,
                                       LPINT out_bytes);
 SW_API INT WSAAPI WSAStringToAddressW(LPWSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR out,
                                       LPINT out_bytes);
-SW_API INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPSTR text,
+SW_API INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOA info, LPSTR text,
                                       LPDWORD length);
 SW_API INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPWSTR text,
                                       LPDWORD length);
 SW_API int WSAAPI gethostname(char *name, int bytes);
+SW_API int WSAAPI GetHostNameW(PWSTR name, int units);
 /* IPv4 addresses of a host, NULL or "" for this one. The result is this thread's, until its next call. NULL: WSANOTINITIALISED,
  * WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSA_NOT_ENOUGH_MEMORY. Dotted numbers are taken too, whatever its page says, as
  * Windows does. For both families: getaddrinfo(). */
@@ -269,6 +325,35 @@ typedef struct hostent {
 } HOSTENT, *PHOSTENT, *LPHOSTENT;
 #define h_addr h_addr_list[0]
 SW_API struct hostent *WSAAPI gethostbyname(const char *name);
+/* The host with that IPv4 or IPv6 address; likewise. */
+SW_API struct hostent *WSAAPI gethostbyaddr(const char *address, int bytes, int af);
+/* Services and protocols, from the tables of the system (/etc/services, /etc/protocols). The result is this thread's, until its next call of the
+ * same kind. `protocol` NULL: any. NULL: WSANOTINITIALISED, WSANO_DATA (none of that name), WSAEFAULT. */
+typedef struct servent SERVENT, *PSERVENT, *LPSERVENT;
+typedef struct protoent PROTOENT, *PPROTOENT, *LPPROTOENT;
+SW_API struct servent *WSAAPI getservbyname(const char *name, const char *protocol);
+SW_API struct servent *WSAAPI getservbyport(int port, const char *protocol); /* network order */
+SW_API struct protoent *WSAAPI getprotobyname(const char *name);
+SW_API struct protoent *WSAAPI getprotobynumber(int number);
+
+/* --- names without A and W: those of bytes, or with UNICODE those of WCHARs --- */
+#ifdef UNICODE
+#define WSASocket          WSASocketW
+#define WSADuplicateSocket WSADuplicateSocketW
+#define WSAEnumProtocols   WSAEnumProtocolsW
+#define WSAStringToAddress WSAStringToAddressW
+#define WSAAddressToString WSAAddressToStringW
+#define WSAPROTOCOL_INFO   WSAPROTOCOL_INFOW
+#define LPWSAPROTOCOL_INFO LPWSAPROTOCOL_INFOW
+#else
+#define WSASocket          WSASocketA
+#define WSADuplicateSocket WSADuplicateSocketA
+#define WSAEnumProtocols   WSAEnumProtocolsA
+#define WSAStringToAddress WSAStringToAddressA
+#define WSAAddressToString WSAAddressToStringA
+#define WSAPROTOCOL_INFO   WSAPROTOCOL_INFOA
+#define LPWSAPROTOCOL_INFO LPWSAPROTOCOL_INFOA
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,23 @@
-/* ws2/addrinfo.h - what getaddrinfo() answers with, in a header of its own: its implementation sees the C library's too.
- * Layer:   switch_shim/winsock; included by ws2tcpip.h.
+/* ws2/addrinfo.h - what getaddrinfo(), getservbyname() and their sisters answer with, in a header of its own: their implementations see the C library's too.
+ * Layer:   switch_shim/winsock; included by winsock2.h.
  * Source:  the ADDRINFOA page. */
 #ifndef WS2_ADDRINFO_H
 #define WS2_ADDRINFO_H
 
 #include "wsd/ws2_types.h"
+
+typedef struct ws2_servent {
+    char *s_name;
+    char **s_aliases;
+    char *s_proto; /* before the port: 64-bit Windows */
+    short s_port;  /* network order */
+} ws2_servent;
+
+typedef struct ws2_protoent {
+    char *p_name;
+    char **p_aliases;
+    short p_proto;
+} ws2_protoent;
 
 typedef struct ws2_addrinfo {
     int ai_flags; /* WS2_AI_* */

@@ -7,14 +7,14 @@
 
 /* A program may ask for larger sets before it includes <winsock2.h>, as on Windows; the system's header defines the same name. */
 #if defined(FD_SETSIZE) && !defined(_SYS_SELECT_H)
-enum { ws2_fd_setsize = FD_SETSIZE };
+#define WS2_HAS_FD_SETSIZE
+#pragma push_macro("FD_SETSIZE")
 #undef FD_SETSIZE
-#else
-enum { ws2_fd_setsize = 64 };
 #endif
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

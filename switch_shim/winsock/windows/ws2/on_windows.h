@@ -24,21 +24,31 @@
 #define WSAAddressToStringW                ws2_WSAAddressToStringW
 #define WSACleanup                         ws2_WSACleanup
 #define WSAConnect                         ws2_WSAConnect
+#define WSADuplicateSocketA                ws2_WSADuplicateSocketA
 #define WSADuplicateSocketW                ws2_WSADuplicateSocketW
 #define WSAEnumNetworkEvents               ws2_WSAEnumNetworkEvents
+#define WSAEnumProtocolsA                  ws2_WSAEnumProtocolsA
 #define WSAEnumProtocolsW                  ws2_WSAEnumProtocolsW
 #define WSAEventSelect                     ws2_WSAEventSelect
 #define WSAGetLastError                    ws2_WSAGetLastError
 #define WSAGetOverlappedResult             ws2_WSAGetOverlappedResult
+#define WSAGetQOSByName                    ws2_WSAGetQOSByName
+#define WSAHtonl                           ws2_WSAHtonl
+#define WSAHtons                           ws2_WSAHtons
 #define WSAIoctl                           ws2_WSAIoctl
+#define WSAJoinLeaf                        ws2_WSAJoinLeaf
+#define WSANtohl                           ws2_WSANtohl
+#define WSANtohs                           ws2_WSANtohs
 #define WSAPoll                            ws2_WSAPoll
 #define WSARecv                            ws2_WSARecv
 #define WSARecvDisconnect                  ws2_WSARecvDisconnect
+#define WSARecvEx                          ws2_WSARecvEx
 #define WSARecvFrom                        ws2_WSARecvFrom
 #define WSASend                            ws2_WSASend
 #define WSASendDisconnect                  ws2_WSASendDisconnect
 #define WSASendTo                          ws2_WSASendTo
 #define WSASetLastError                    ws2_WSASetLastError
+#define WSASocketA                         ws2_WSASocketA
 #define WSASocketW                         ws2_WSASocketW
 #define WSAStartup                         ws2_WSAStartup
 #define WSAStringToAddressA                ws2_WSAStringToAddressA
@@ -102,25 +112,35 @@ BOOL WSAAPI TransmitFile(SOCKET s, HANDLE file, DWORD bytes, DWORD bytes_per_sen
 BOOL WINAPI WriteFile(HANDLE file, LPCVOID data, DWORD bytes, LPDWORD written, LPOVERLAPPED ov);
 SOCKET WSAAPI WSAAccept(SOCKET s, struct sockaddr *addr, LPINT addr_bytes, LPCONDITIONPROC condition,
                         DWORD_PTR data);
-INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPSTR text,
+INT WSAAPI WSAAddressToStringA(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOA info, LPSTR text,
                                LPDWORD length);
 INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD bytes, LPWSAPROTOCOL_INFOW info, LPWSTR text,
                                LPDWORD length);
 int WSAAPI WSACleanup(void);
 int WSAAPI WSAConnect(SOCKET s, const struct sockaddr *name, int name_bytes, LPWSABUF caller, LPWSABUF callee,
                       LPQOS sqos, LPQOS gqos);
+int WSAAPI WSADuplicateSocketA(SOCKET s, DWORD process, LPWSAPROTOCOL_INFOA info);
 int WSAAPI WSADuplicateSocketW(SOCKET s, DWORD process, LPWSAPROTOCOL_INFOW info);
 int WSAAPI WSAEnumNetworkEvents(SOCKET s, WSAEVENT event, LPWSANETWORKEVENTS out);
+int WSAAPI WSAEnumProtocolsA(LPINT protocols, LPWSAPROTOCOL_INFOA out, LPDWORD out_bytes);
 int WSAAPI WSAEnumProtocolsW(LPINT protocols, LPWSAPROTOCOL_INFOW out, LPDWORD out_bytes);
 int WSAAPI WSAEventSelect(SOCKET s, WSAEVENT event, LONG network_events);
 int WSAAPI WSAGetLastError(void);
 BOOL WSAAPI WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED ov, LPDWORD bytes, BOOL wait, LPDWORD flags);
+BOOL WSAAPI WSAGetQOSByName(SOCKET s, LPWSABUF name, LPQOS qos);
+int WSAAPI WSAHtonl(SOCKET s, u_long value, u_long *out);
+int WSAAPI WSAHtons(SOCKET s, u_short value, u_short *out);
 int WSAAPI WSAIoctl(SOCKET s, DWORD code, LPVOID in, DWORD in_bytes, LPVOID out, DWORD out_bytes,
                     LPDWORD returned, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+SOCKET WSAAPI WSAJoinLeaf(SOCKET s, const struct sockaddr *name, int name_bytes, LPWSABUF caller,
+                          LPWSABUF callee, LPQOS sqos, LPQOS gqos, DWORD flags);
+int WSAAPI WSANtohl(SOCKET s, u_long value, u_long *out);
+int WSAAPI WSANtohs(SOCKET s, u_short value, u_short *out);
 int WSAAPI WSAPoll(LPWSAPOLLFD fds, ULONG count, INT timeout_ms);
 int WSAAPI WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD flags, LPWSAOVERLAPPED ov,
                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 int WSAAPI WSARecvDisconnect(SOCKET s, LPWSABUF data);
+int WSAAPI WSARecvEx(SOCKET s, char *data, int bytes, int *flags);
 int WSAAPI WSARecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD flags,
                        struct sockaddr *from, LPINT from_bytes, LPWSAOVERLAPPED ov,
                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
@@ -131,9 +151,10 @@ int WSAAPI WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWOR
                      const struct sockaddr *to, int to_bytes, LPWSAOVERLAPPED ov,
                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 void WSAAPI WSASetLastError(int code);
+SOCKET WSAAPI WSASocketA(int af, int type, int protocol, LPWSAPROTOCOL_INFOA info, GROUP g, DWORD flags);
 SOCKET WSAAPI WSASocketW(int af, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP g, DWORD flags);
 int WSAAPI WSAStartup(WORD version, LPWSADATA data);
-INT WSAAPI WSAStringToAddressA(LPSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR out, LPINT out_bytes);
+INT WSAAPI WSAStringToAddressA(LPSTR text, INT af, LPWSAPROTOCOL_INFOA info, LPSOCKADDR out, LPINT out_bytes);
 INT WSAAPI WSAStringToAddressW(LPWSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR out,
                                LPINT out_bytes);
 
