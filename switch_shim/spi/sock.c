@@ -324,22 +324,24 @@ void sw_sock_for_each(void (*visit)(struct sw_sock *s))
     }
 }
 
-/* Something but routines keeps it: whether a thread ever lets those run is its own affair, and WSPCleanup does not wait for that (it cancels,
+/* Only routines keep it: whether a thread ever lets those run is its own affair, and WSPCleanup does not wait for that (it cancels,
  * contract 10.1, 5). The object stays until then, memory of the library as it is. */
-static bool is_waited_for(struct sw_sock *s)
+static bool is_kept_by_routines(struct sw_sock *s)
 {
     uint32_t routines = pal_load_acquire(&s->routines);
     uint32_t refs = pal_load_acquire(&s->refs);
 
-    return refs != 0 && (routines == 0 || refs > routines);
+    return refs != 0 && refs <= routines;
 }
 
-static unsigned count_waited_for(unsigned blocks_there)
+/* All others, also one whose last reference is being given back: the thread that does so is still in the library, which goes next. */
+static unsigned count_waited_for_locked(unsigned blocks_there)
 {
-    unsigned found = 0;
+    unsigned found = live_count;
 
-    for (unsigned i = 0; i < blocks_there * BLOCK_SOCKETS; i++)
-        found += is_waited_for(by_index(i)) ? 1 : 0;
+    PAL_ASSERT_HELD(&table_lock);
+    for (unsigned i = 0; found > 0 && i < blocks_there * BLOCK_SOCKETS; i++)
+        found -= is_kept_by_routines(by_index(i)) ? 1 : 0;
     return found;
 }
 
@@ -354,7 +356,7 @@ unsigned sw_sock_given_up(void)
 static bool wait_a_while(unsigned blocks_there)
 {
     pal_mutex_lock(&table_lock);
-    given_up = live_count == 0 ? 0 : count_waited_for(blocks_there);
+    given_up = count_waited_for_locked(blocks_there);
     if (given_up > 0)
         (void)pal_cond_timedwait(&gone, &table_lock, pal_now_ns() + CLEANUP_LOOK_MS * 1000000ull);
     pal_mutex_unlock(&table_lock);
