@@ -298,8 +298,7 @@ static void fetch_ahead(const struct vb_wc *wc)
     const struct wsd_op *next = (const struct wsd_op *)(uintptr_t)wc[1].id;
     if ((wc[1].id & WSD_ID_MASK) != WSD_ID_OP)
         return;
-    for (size_t at = 0; at < sizeof *next->chan; at += 64)
-        PAL_PREFETCH((const char *)next->chan + at);
+    pal_prefetch(next->chan, sizeof *next->chan);
     PAL_PREFETCH(next->ov);
 }
 

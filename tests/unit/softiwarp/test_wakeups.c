@@ -1,5 +1,5 @@
 /* test_wakeups.c - what a message costs whoever sleeps or polls: calls to TCP and to the poller, counted at the platform's
- * edge, and wake-ups of the cm's thread; and that nothing is lost for it. Both ends are here, in one thread. */
+ * edge, wake-ups of the cm's thread, and memory of queues; and that nothing is lost for it. Both ends are here, in one thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "pal/socket.h"
 #include "pal/time.h"
+#include "softiwarp/si.h"
 #include "vb/vb.h"
 
 enum { MESSAGES = 200, BYTES = 64, RECEIVES = 16, WAIT_MS = 5000 };
@@ -226,6 +227,28 @@ static void a_message_to_a_sleeper_takes_one_receive_and_no_signal(void **state)
     assert_int_equal(calls.signals, 0);
 }
 
+static void what_comes_back_is_taken_again_and_an_empty_ring_begins_anew(void **state)
+{
+    const struct si_queue *sq, *rq;
+    uint32_t in_use = 0;
+    (void)state;
+    connect_pair(&v.pair[0]);
+    sq = &v.pair[0].from.qp->sq;
+    rq = &v.pair[0].to.qp->rq;
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        const uint64_t deadline = pal_now_ns() + DEADLINE_NS;
+        send_message(&v.pair[0]);
+        while (take_messages() == 0)
+            assert_true(pal_now_ns() < deadline);
+        assert_int_equal(v.from_cq->first, 0);
+    }
+    for (unsigned i = 0; i < RECEIVES; i++) {
+        assert_int_equal(sq->at[i], 0); /* one was under way at a time */
+        in_use |= 1u << rq->at[i];
+    }
+    assert_int_equal(in_use, (1u << RECEIVES) - 1); /* all of them, each once */
+}
+
 static void a_queue_that_is_only_polled_asks_no_poller(void **state)
 {
     struct vb_wc wc;
@@ -388,6 +411,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_message_to_a_sleeper_takes_one_receive_and_no_signal),
+        TEST(what_comes_back_is_taken_again_and_an_empty_ring_begins_anew),
         TEST(a_queue_that_is_only_polled_asks_no_poller),
         TEST(what_comes_between_arm_and_poll_is_not_lost),
         TEST(what_a_poll_finds_on_an_armed_queue_is_signalled),

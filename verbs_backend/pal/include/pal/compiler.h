@@ -6,6 +6,9 @@
 #ifndef PAL_COMPILER_H
 #define PAL_COMPILER_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Checks the arguments of a function like printf(): parameter numbers from 1. With mingw-w64 printf means the C runtime
  * of Windows, and ours is the other one (__USE_MINGW_ANSI_STDIO in CMakeLists.txt). */
 #if defined(__MINGW32__)
@@ -70,5 +73,16 @@
 #define PAL_AT_LOAD(f)   __attribute__((constructor)) static void f(void)
 #define PAL_AT_UNLOAD(f) __attribute__((destructor)) static void f(void)
 #endif
+
+/* Of the processors that RDMA adapters are found beside; elsewhere a hint is worth less, no more. */
+#define PAL_CACHE_LINE 64u
+
+/* PAL_PREFETCH for each line of so many bytes. There may be no memory there. */
+static inline void pal_prefetch(const void *first, size_t bytes)
+{
+    const uintptr_t end = (uintptr_t)first + bytes;
+    for (uintptr_t at = (uintptr_t)first & ~(uintptr_t)(PAL_CACHE_LINE - 1); at < end; at += PAL_CACHE_LINE)
+        PAL_PREFETCH((const void *)at);
+}
 
 #endif
