@@ -203,8 +203,7 @@ static void blocking_accept_waits(void **state)
 
     (void)state;
     sp_call_start(&call, accept_now, &w);
-    pal_sleep_ms(30);
-    assert_false(pal_load_acquire(&call.is_over));
+    sp_call_blocks(&call);
     sp_ok(sp_connect(s, &at));
     sp_ok(sp_call_join(&call));
     sp_echo(s, w.accepted, 1);
@@ -222,7 +221,7 @@ static void closing_ends_a_blocked_accept(void **state)
 
     (void)state;
     sp_call_start(&call, accept_now, &w);
-    pal_sleep_ms(30);
+    sp_call_blocks(&call);
     sp_ok(sp_close(w.listener));
     sp_one_of(sp_call_join(&call), WSAEINTR, WSAENOTSOCK, WSA_OPERATION_ABORTED);
     assert_true(w.accepted == INVALID_SOCKET);

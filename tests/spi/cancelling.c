@@ -79,7 +79,7 @@ static void closing_ends_a_blocked_receive(void **state)
     sp_pair_open(&pair);
     r.s = pair.a;
     sp_call_start(&call, sp_receive_now, &r);
-    pal_sleep_ms(30);
+    sp_call_blocks(&call);
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;
     sp_one_of(sp_call_join(&call), WSAEINTR, WSAENOTSOCK, WSAECONNABORTED, WSA_OPERATION_ABORTED);

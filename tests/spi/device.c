@@ -144,7 +144,7 @@ static void who_waits_in_accept_gets_tcp_arrivals(void **state)
     needs_levers();
     sockets[0] = sp_listener(5, &at);
     sp_call_start(&call, accept_now, sockets);
-    pal_sleep_ms(20); /* most likely it sleeps by now */
+    sp_call_blocks(&call);
     loop->set_device_present(false);
     client = sp_stream();
     sp_ok(sp_connect(client, &at));

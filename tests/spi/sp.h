@@ -235,10 +235,12 @@ struct sp_call {
     int (*fn)(void *context);
     void *context;
     int error;
-    pal_atomic_u32 is_over;
+    pal_atomic_u32 has_begun, is_over;
     struct pal_thread *thread;
 };
 void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context);
+/* It has begun, and a moment later it is not over: most likely it sleeps. */
+void sp_call_blocks(struct sp_call *c);
 /* A blocking receive, for that. */
 struct sp_receiving {
     SOCKET s;

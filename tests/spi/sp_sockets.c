@@ -167,6 +167,7 @@ static void run_call(void *context)
 {
     struct sp_call *c = context;
 
+    pal_store_release(&c->has_begun, 1u);
     c->error = c->fn(c->context);
     pal_store_release(&c->is_over, 1u);
 }
@@ -175,9 +176,17 @@ void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context)
 {
     c->fn = fn;
     c->context = context;
+    pal_store_relaxed(&c->has_begun, 0u);
     pal_store_relaxed(&c->is_over, 0u);
     c->thread = pal_thread_start(run_call, c, "call");
     assert_non_null(c->thread);
+}
+
+void sp_call_blocks(struct sp_call *c)
+{
+    sp_until(pal_load_acquire(&c->has_begun) != 0);
+    pal_sleep_ms(30);
+    assert_false(pal_load_acquire(&c->is_over));
 }
 
 int sp_call_join(struct sp_call *c)

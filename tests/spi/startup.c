@@ -129,8 +129,7 @@ static void a_thread_that_waits_for_a_result_comes_back(void **state)
     awaited.s = pair.a;
     sp_fails(WSA_IO_PENDING, sp_recv_overlapped(pair.a, &buffer, 1, 0, &awaited.ov));
     sp_call_start(&call, wait_for_result, &awaited);
-    pal_sleep_ms(30);
-    assert_false(pal_load_acquire(&call.is_over));
+    sp_call_blocks(&call);
     sp_unload();
     sp_one_of(sp_call_join(&call), WSA_OPERATION_ABORTED,
               WSAECONNRESET); /* the other end is closed as well */
