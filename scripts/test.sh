@@ -96,7 +96,7 @@ stage_tsan() {
 }
 # Each test takes longer than on Linux: a call of the system is a message to the Wine server, of which there is one.
 run_windows_ctest() {
-    timeout --kill-after=10 1200 ctest --test-dir "build/$1" -L native "${@:3}" -j 2 --timeout 300 \
+    timeout --kill-after=10 1800 ctest --test-dir "build/$1" -L native "${@:3}" -j 2 --timeout 300 \
         --no-tests=error --output-on-failure "${KEEP[@]}" --output-junit "$PWD/$RESULTS/$2.xml" </dev/null
 }
 stage_windows() {
