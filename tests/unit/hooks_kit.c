@@ -1,13 +1,6 @@
 /* hooks_kit.c - see hooks_kit.h. */
 #include "hooks_kit.h"
 
-struct vb_addr addr(const char *text)
-{
-    struct vb_addr a;
-    assert_true(vb_addr_parse(text, &a));
-    return a;
-}
-
 void plan(const char *text)
 {
     char why[200];

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "addr.h"
 #include "fake_backend.h"
 #include "pal/atomic.h"
 #include "pal/thread.h"
@@ -32,7 +33,6 @@ struct stack {
     struct vb_conn *conn;
 };
 
-struct vb_addr addr(const char *text);
 void plan(const char *text);
 vb_status_t try_build(struct stack *s, const char *spec);
 void tear_down(struct stack *s);

@@ -8,13 +8,7 @@
 
 #include <cmocka.h>
 
-#include "vb/vb.h"
-static struct vb_addr addr(const char *text)
-{
-    struct vb_addr a;
-    assert_true(vb_addr_parse(text, &a));
-    return a;
-}
+#include "addr.h"
 
 static void addresses_survive_parsing_and_formatting(void **state)
 {

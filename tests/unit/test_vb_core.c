@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "addr.h"
 #include "fake_backend.h"
 
 struct stack {
@@ -22,13 +23,6 @@ struct stack {
     struct vb_listener *listener;
     struct vb_conn *conn;
 };
-
-static struct vb_addr addr(const char *text)
-{
-    struct vb_addr a;
-    assert_true(vb_addr_parse(text, &a));
-    return a;
-}
 
 static struct vb_backend *open_ok(const char *spec)
 {
