@@ -29,10 +29,20 @@ fail() {
     exit 1
 }
 
-# wait_for PATTERN TIMES - until the server has printed that so often, for half a minute at most.
+# printed TEXT - how many whole lines of the server's begin with that. A line without its end does not count: programs of the
+# other system write theirs a character at a time, and half a port number is a number, too.
+printed() {
+    local line n=0
+    while IFS= read -r line; do
+        if [[ $line == "$1"* ]]; then n=$((n + 1)); fi
+    done <server.out
+    echo $n
+}
+
+# wait_for TEXT TIMES - until the server has printed so many lines that begin with that, for half a minute at most.
 wait_for() {
     for _ in {1..300}; do
-        (($(grep -c "$1" server.out) >= $2)) && return
+        (($(printed "$1") >= $2)) && return
         kill -0 "$server_pid" 2>/dev/null || break
         sleep 0.1
     done
@@ -50,9 +60,10 @@ printf 'hello\nworld\n' >words
 : >nothing
 arguments=("$clients")
 [[ $kind != file_sender ]] || arguments=(file "$clients")
+: >server.out
 "${run[@]}" "$server" "$address" 0 "${arguments[@]}" >server.out 2>&1 </dev/null &
 server_pid=$!
-wait_for '^listening on port' 1
+wait_for 'listening on port' 1
 port=$(sed -n 's/^listening on port \([0-9]*\).*/\1/p' server.out)
 
 pids=()
@@ -63,7 +74,7 @@ for ((i = 0; i < clients; i++)); do
         # two that listen, then one that talks
         if ((i < clients - 1)); then
             start_client $i 2 nothing
-            wait_for '^joined' $((i + 1))
+            wait_for 'joined' $((i + 1))
         else
             start_client $i 0 words # a file: an emulator may give its program no standard input
         fi

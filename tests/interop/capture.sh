@@ -9,11 +9,12 @@ dumpcap_pid=
 # False: it cannot be done here; the reason is in $out/dumpcap.
 start_capture() {
     local i
-    rm -f "$out/capture"
+    # What the last capture said must not be taken for this one's: the redirection below is made by a process that may come late.
+    rm -f "$out/capture" "$out/dumpcap"
     dumpcap -q -i lo -B 64 -w "$out/capture" 2>"$out/dumpcap" &
     dumpcap_pid=$!
     for ((i = 0; i < 100; i++)); do
-        if grep -q '^File:' "$out/dumpcap"; then return 0; fi
+        if grep -qs '^File:' "$out/dumpcap"; then return 0; fi
         if ! kill -0 "$dumpcap_pid" 2>/dev/null; then break; fi
         sleep 0.1
     done

@@ -43,10 +43,11 @@ judge() {
 our_server() {
     local bytes=$1 rounds=$2 name=$3 ours theirs=0 i
     port=$((port + 1))
+    rm -f "$out/ours" # the last server's, which said that it is listening
     timeout "$DEADLINE" "$peer" server "$address:$port" "$bytes" "$rounds" >"$out/ours" 2>&1 &
     ours=$!
     for ((i = 0; i < 100; i++)); do
-        if grep -q listening "$out/ours"; then break; fi
+        if grep -qs listening "$out/ours"; then break; fi
         sleep 0.1
     done
     timeout "$DEADLINE" rping -c -a "$address" -p "$port" -S "$bytes" -C "$rounds" -V >"$out/rping" 2>&1 || theirs=$?
