@@ -44,20 +44,21 @@ need_packages() {
     install_packages "$missing"
 }
 
-# install_packages "PACKAGE PACKAGE..." - apt-get with one retry, its output shown only when it fails.
-# The lock keeps two of our scripts apart; apt's own lock is waited for.
+# install_packages "PACKAGE PACKAGE..." - apt-get, tried four times with pauses: a mirror may be in the middle of an update, and the
+# lists have a lock that is not waited for, unlike that of dpkg. Its output is shown only when it fails.
 install_packages() {
-    local log try
+    local log pause
     local -a names apt=(apt-get -y -q -o DPkg::Lock::Timeout=300)
     read -ra names <<<"$1"
     log=$(mktemp)
-    for try in 1 2; do
+    for pause in 5 15 45 0; do
         if { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive \
             "${apt[@]}" install --no-install-recommends "${names[@]}"; } >"$log" 2>&1 </dev/null; then
             rm -f "$log"
             return 0
         fi
-        say "apt-get failed (try $try of 2)"
+        say "apt-get failed: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
+        sleep "$pause"
     done
     tail -n 30 "$log" >&2
     rm -f "$log"

@@ -113,24 +113,28 @@ stage_windows32() {
         run_windows_ctest mingw32 windows32 -R '^(abi_(exports|dll)|unit_switch_exports)$'
     fi
 }
+# in_guest OUT CONSOLE ARGUMENT... - guest.sh. A guest that died is started once more; a test that failed is a failure.
+in_guest() {
+    local try status out=$RESULTS/$1 console=$RESULTS/$2
+    shift 2
+    for try in 1 2; do
+        status=0
+        rm -rf "$out"
+        scripts/vm/guest.sh --out "$out" --keep-log "$console" "$@" || status=$?
+        ((status == 125 && try == 1)) || return "$status"
+        echo "--- the guest died (its console: $console): once more"
+        cp "$console" "$console.first" 2>/dev/null || true
+    done
+}
 stage_guest() {
-    scripts/vm/guest.sh --device both --timeout 2400 --out "$RESULTS/guest" --keep-log "$RESULTS/console.log" \
-        -- scripts/vm/in_guest_tests.sh build/release
+    in_guest guest console.log --device both --timeout 2400 -- scripts/vm/in_guest_tests.sh build/release
 }
 # Not by default: it asks more of siw than siw can do. One run in four ended in a panic (iput() out of siw_destroy_listen()) until
 # the guest had a corrected one (vm/siw_unaccepted.patch); since then none in three runs of the half where siw listens. In one of
 # those a test waited in vain for a first message: siw, as its source reads, drops TCP's notice of data that comes after its reply
 # and before it takes over the socket (siw_accept() sets RDMA_MODE first, siw_cm_llp_data_ready() does nothing in that state).
-# A guest that died is started once more; a test that failed is a failure.
 stage_across() {
-    local try status
-    for try in 1 2; do
-        status=0
-        scripts/vm/guest.sh --device siw --timeout 1500 --out "$RESULTS/across" --keep-log "$RESULTS/console-across.log" \
-            -- scripts/vm/in_guest_tests.sh --across build/release || status=$?
-        ((status == 125 && try == 1)) || return "$status"
-        echo "--- the guest died (its console: $RESULTS/console-across.log): once more"
-    done
+    in_guest across console-across.log --device siw --timeout 1500 -- scripts/vm/in_guest_tests.sh --across build/release
 }
 
 declare -A heading=(

@@ -47,11 +47,14 @@ private_apt() {
 # fetch - the .orig tarball, checked by apt; what Debian changes is about its documentation.
 fetch() {
     command -v apt-get >/dev/null || die "no apt-get here; give the source of cmocka as WSD_CMOCKA_SOURCE"
+    local pause
     source_lists
-    (cd "$work" && private_apt update && private_apt source --download-only cmocka) >"$work/log" 2>&1 || {
-        tail -n 5 "$work/log" >&2
-        die "the source of cmocka cannot be fetched; give it as WSD_CMOCKA_SOURCE"
-    }
+    for pause in 5 20 0; do # a mirror may be in the middle of an update
+        (cd "$work" && private_apt update && private_apt source --download-only cmocka) >"$work/log" 2>&1 && return
+        sleep "$pause"
+    done
+    tail -n 5 "$work/log" >&2
+    die "the source of cmocka cannot be fetched; give it as WSD_CMOCKA_SOURCE"
 }
 
 source_tree=${WSD_CMOCKA_SOURCE:-}

@@ -86,7 +86,13 @@ make_ready() {
     exec {lock_fd}>"$WINEPREFIX.lock"
     flock "$lock_fd"
     [[ -e $WINEPREFIX/openwsd-ready ]] || make_prefix
-    server_pid >/dev/null || start_server
+    server_pid >/dev/null || {
+        start_server
+        # The first program starts Wine's services, which takes seconds: not in the time of whoever comes first, and not while
+        # another one waits for it.
+        run_with_deadline 120 "$wine" cmd /c exit >"$WINEPREFIX.log" 2>&1 {lock_fd}>&- ||
+            die "a new Wine server does not start programs, see $WINEPREFIX.log"
+    }
     exec {lock_fd}>&-
 }
 

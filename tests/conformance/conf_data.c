@@ -296,7 +296,7 @@ static void a_message_without_a_receive_waits_for_one(void **state)
         conf_skip("has no flow control for receives");
         return;
     }
-    uint64_t longest = 0;
+    uint64_t shortest = UINT64_MAX;
     for (unsigned i = 0; i < 5; i++) {
         conf_fill(p->a.mem, 5000, i);
         assert_ok(conf_send(&p->a, 1, 0, 5000, VB_WR_SIGNALED));
@@ -306,13 +306,14 @@ static void a_message_without_a_receive_waits_for_one(void **state)
         assert_ok(conf_recv(&p->b, 2, 8192, 8192));
         conf_expect(&p->b, CONF_RECV, 2, VB_OK);
         const uint64_t took = pal_now_ns() - from;
-        longest = took > longest ? took : longest;
+        shortest = took < shortest ? took : shortest;
         conf_expect(&p->a, CONF_SEND, 1, VB_OK);
         conf_check(p->b.mem + 8192, 5000, i);
     }
-    print_message("           from the receive to the message: at most %llu us\n",
-                  (unsigned long long)(longest / 1000));
-    assert_true(longest < 300u * 1000 * 1000); /* the CM's own default would be 655 ms */
+    print_message("           from the receive to the message: at best %llu us\n",
+                  (unsigned long long)(shortest / 1000));
+    /* The CM's own default would be 655 ms, in every round; one that is slow may be the machine's doing. */
+    assert_true(shortest < 300u * 1000 * 1000);
 }
 
 static void a_message_waits_even_for_seconds(void **state)
@@ -612,13 +613,15 @@ static void every_request_comes_back_exactly_once_when_stopped_midway(void **sta
                 break;
         vb_qp_stop(p->a.qp);
         const uint64_t until = pal_now_ns() + 200000000u;
-        while (p->a.out[CONF_SEND] > 0 || pal_now_ns() < until)
-            if (conf_poll(&p->a, CONF_SEND, &wc, 1) == 1) {
+        for (bool got = true; got || p->a.out[CONF_SEND] > 0 || pal_now_ns() < until;) {
+            got = conf_poll(&p->a, CONF_SEND, &wc, 1) == 1;
+            if (got) {
                 assert_true(wc.id < posted);
                 sent[wc.id]++;
                 ok_sends += wc.status == VB_OK;
                 assert_true(wc.status == VB_OK || wc.status == VB_E_FLUSHED);
             }
+        }
         for (unsigned i = 0; i < posted; i++) {
             if (i % 3)
                 assert_int_equal(sent[i], 1);

@@ -51,6 +51,8 @@ static void checklist_18_the_handle_is_closed_by_the_last_upcall(void **state)
     }
     mini_forget();
     assert_int_equal(p.there->lpWSPCloseSocket(p.acceptor, &error), 0);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
+    assert_true(ct_until(mini_count(MINI_COMPLETE) == 6 && mini_count(MINI_CLOSE) > 0));
     unsigned count = mini_records(records, 256);
     unsigned completed = 0, closed_at = count;
     SOCKET handle = 0;
@@ -62,7 +64,7 @@ static void checklist_18_the_handle_is_closed_by_the_last_upcall(void **state)
             assert_int_equal(records[i].bytes, 0);
         }
     }
-    assert_int_equal(completed, 6); /* before the call returned */
+    assert_int_equal(completed, 6);
     for (unsigned i = 0; i < count; i++)
         if (records[i].what == MINI_CLOSE && records[i].handle == handle)
             closed_at = i;
@@ -88,10 +90,11 @@ static void closing_completes_everything_with_WSA_OPERATION_ABORTED(void **state
     for (int i = 0; i < 8; i++)
         ct_ok(ct_recv(&p.a, 0, 64, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     ct_close(f, p.a.c);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
     for (int i = 0; i < 8; i++) {
         int error = 0;
         DWORD bytes = 1;
-        assert_true(sw_overlapped_result(&in[i], &bytes, &error));
+        assert_true(ct_until(sw_overlapped_result(&in[i], &bytes, &error)));
         ct_fails(WSA_OPERATION_ABORTED, error);
         assert_int_equal(bytes, 0);
     }
@@ -102,7 +105,7 @@ static void closing_completes_everything_with_WSA_OPERATION_ABORTED(void **state
 struct releasing {
     struct ct_end *e;
     int result;
-    unsigned calls;
+    pal_atomic_u32 calls;
 };
 
 static void release_it(void *context, SOCKET handle, WSAOVERLAPPED *ov, DWORD error, DWORD bytes)
@@ -111,7 +114,7 @@ static void release_it(void *context, SOCKET handle, WSAOVERLAPPED *ov, DWORD er
 
     (void)handle, (void)ov, (void)error, (void)bytes;
     memset(r->e->rx, 0xEE, 64); /* ours again: the adapter must not write here any more */
-    r->calls++;
+    pal_add_acq_rel(&r->calls, 1u);
 }
 
 static void memory_is_the_switches_again_when_an_aborted_operation_completes(void **state)
@@ -123,14 +126,17 @@ static void memory_is_the_switches_again_when_an_aborted_operation_completes(voi
     struct sw_notify notify = {SW_NOTIFY_CALLBACK, release_it, &r, NULL, 0};
 
     ct_pair(f, &p, 4096);
-    r = (struct releasing){&p.b, 0, 0};
+    memset(&r, 0, sizeof(r));
+    r.e = &p.b;
     ct_ok(sw_handle_set_notify(p.b.c->handle, &notify));
     ct_ok(ct_recv(&p.b, 0, 64, &in, SW_NOTIFY));
     ct_close(f, p.b.c);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
+    assert_true(ct_until(pal_load_acquire(&r.calls) > 0));
     memset(p.a.tx, 0x11, 64);
     if (ct_send(&p.a, 0, 64, &out, SW_POLL) == 0)
         (void)ct_outcome(p.a.c, &out);
-    assert_int_equal(r.calls, 1);
+    assert_int_equal(pal_load_acquire(&r.calls), 1);
     for (int i = 0; i < 64; i++)
         assert_int_equal(p.b.rx[i], 0xEE);
 }
@@ -174,9 +180,10 @@ static void checklist_19_closing_does_not_wait_for_a_silent_peer(void **state)
     uint64_t start = milliseconds();
     ct_close(f, p.a.c);
     assert_true(milliseconds() - start < 5000);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
     for (int i = 0; i < 4; i++) {
         int error = 0;
-        assert_true(sw_overlapped_result(&out[i], NULL, &error));
+        assert_true(ct_until(sw_overlapped_result(&out[i], NULL, &error)));
         ct_fails(WSA_OPERATION_ABORTED, error);
     }
     ct_close(f, p.b.c);
@@ -234,9 +241,10 @@ static void both_sides_may_close_at_once(void **state)
         ct_ok(ct_recv(&p.b, 0, 64, &in[1], SW_NOTIFY));
         ct_close(f, p.a.c);
         ct_close(f, p.b.c);
+        /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
         int error[2] = {0};
         for (int k = 0; k < 2; k++)
-            assert_true(sw_overlapped_result(&in[k], NULL, &error[k]));
+            assert_true(ct_until(sw_overlapped_result(&in[k], NULL, &error[k])));
         ct_fails(WSA_OPERATION_ABORTED, error[0]);
         ct_one_of(error[1], WSA_OPERATION_ABORTED, WSAECONNRESET);
     }
@@ -344,9 +352,10 @@ static void w18_closing_with_only_receives_outstanding_drains_them(void **state)
     for (int i = 0; i < N; i++) /* more than the receive queue of a queue pair holds */
         ct_ok(ct_recv(&p.b, 0, 64, &in[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     ct_close(f, p.b.c);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
     for (int i = 0; i < N; i++) {
         int error = 0;
-        assert_true(sw_overlapped_result(&in[i], NULL, &error));
+        assert_true(ct_until(sw_overlapped_result(&in[i], NULL, &error)));
         ct_fails(WSA_OPERATION_ABORTED, error);
     }
 }
@@ -368,9 +377,10 @@ static void w18_closing_with_only_sends_outstanding_drains_them(void **state)
     for (int i = 0; i < N; i++)
         ct_ok(ct_send(&p.a, 0, 64, &out[i], i % 2 == 0 ? SW_POLL : SW_NOTIFY));
     ct_close(f, p.a.c);
+    /* another thread may be in the middle of the last upcalls (provider/README.md, Threads) */
     for (int i = 0; i < N; i++) {
         int error = 0;
-        assert_true(sw_overlapped_result(&out[i], NULL, &error));
+        assert_true(ct_until(sw_overlapped_result(&out[i], NULL, &error)));
         ct_fails(WSA_OPERATION_ABORTED, error);
     }
 }
@@ -386,8 +396,8 @@ static void w21_a_slow_disconnect_does_not_hold_up_other_sockets(void **state)
     ct_needs_loop();
     ct_pair(f, &slow, 4096);
     ct.loop->get_config(&config);
-    config.disconnect_ms = 1500;
-    config.retry_ms = 1500;
+    config.disconnect_ms = 4000;
+    config.retry_ms = 4000;
     ct.loop->set_config(&config);
     ct_ok(ct_recv(&slow.a, 0, 64, &in, SW_NOTIFY));
     ct.loop->cut(0, LOOP_CUT_SILENT); /* every wire there is; new ones work */
@@ -396,7 +406,7 @@ static void w21_a_slow_disconnect_does_not_hold_up_other_sockets(void **state)
     ct_pair(f, &p, 4096); /* sockets, connecting, accepting, registering, data */
     ct_pair_works(&p);
     uint64_t took = milliseconds() - start;
-    if (took >= 1400)
+    if (took >= 3900)
         ct_fail("other sockets waited %u ms for a disconnect", (unsigned)took);
 }
 

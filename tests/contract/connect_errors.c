@@ -268,19 +268,26 @@ static void w10_a_slow_answer_does_not_hold_up_the_caller(void **state)
     config.connect_delay_ms = 700;
     ct.loop->set_config(&config);
     struct sw_listener *l = ct_listen(f, 5);
-    uint64_t start = milliseconds();
-    a = ct_start_connect(f, l);
-    assert_true(milliseconds() - start < 700);
-    ct_ok(ct_accept(f, l, ct.wait_ms, &b));
-    ct_finish_connect(a);
+    /* a busy machine may be late now and then; who waits for the answer is so every time */
+    bool is_prompt = false;
+    for (int i = 0; i < 5 && !is_prompt; i++) {
+        uint64_t start = milliseconds();
+        a = ct_start_connect(f, l);
+        is_prompt = milliseconds() - start < 700;
+        ct_ok(ct_accept(f, l, ct.wait_ms, &b));
+        ct_finish_connect(a);
+    }
+    assert_true(is_prompt);
 }
 
 static void sixty_four_connects_at_once(void **state)
 {
     struct fixture *f = *state;
-    struct sw_listener *l = ct_listen(f, 200);
     struct sw_companion *a[64], *b[64];
 
+    /* the last one waits for all the others, for long on an emulated machine */
+    ct_reload(f, "WSD_CONNECT_TIMEOUT_MS", "20000", NULL);
+    struct sw_listener *l = ct_listen(f, 200);
     for (int i = 0; i < 64; i++)
         a[i] = ct_start_connect(f, l);
     for (int i = 0; i < 64; i++)

@@ -7,7 +7,8 @@ uint16_t ct_port(void)
 {
     static pal_atomic_u32 next;
 
-    return (uint16_t)(21000u + (pal_process_id() * 37u + pal_add_relaxed(&next, 1u)) % 11000u);
+    /* 11000 by the golden ratio: processes with neighbouring ids, which may run side by side, begin far apart */
+    return (uint16_t)(21000u + (pal_process_id() % 11000u * 6799u + pal_add_relaxed(&next, 1u)) % 11000u);
 }
 
 WSD_SOCKADDR_IN ct_at(WSD_SOCKADDR_IN address, uint16_t port)

@@ -241,11 +241,14 @@ static void w26_data_flows_while_a_registration_is_slow(void **state)
     ct_fault("mr_reg:1:late=1500");
     struct ct_thread *t = ct_start(f, register_slowly, &r);
     assert_true(ct_until(ct.loop->fault_calls("mr_reg") == 1));
-    for (int i = 0; i < 20; i++) {
+    /* one round is enough, however slow the machine: data that waits for the registration gets none */
+    unsigned rounds = 0;
+    for (int i = 0; i < 20 && !pal_load_acquire(&r.is_out); i++) {
         ct_pair_works(&q);
         ct_pair_works(&p);
+        rounds += !pal_load_acquire(&r.is_out);
     }
-    assert_false(pal_load_acquire(&r.is_out));
+    assert_true(rounds > 0);
     ct_join(t);
 }
 

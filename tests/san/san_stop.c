@@ -199,10 +199,7 @@ static void a_wait_is_interrupted_and_a_close_ends_it(void **state)
     pal_mutex_unlock(&a.lock);
     assert_int_equal(a.carrier->ops->wait(a.carrier, &r, UINT64_MAX, NULL), 0);
     assert_int_equal(r.op.error, WSA_OPERATION_ABORTED);
-    pal_mutex_lock(&a.lock);
-    assert_int_equal(a.closed, 1);
-    pal_mutex_unlock(&a.lock);
-    end_fini(&a);
+    end_wait_closed(&a); /* another thread may be the one that reports it */
     end_close(&b, 0);
 }
 
@@ -275,7 +272,7 @@ static void a_silent_peer_is_in_nobodys_way(void **state)
     WSD_SOCKADDR_IN to;
 
     (void)state;
-    env.settings.negotiate_ms = 300;
+    env.settings.negotiate_ms = 2000; /* it holds for the two that do speak as well, however slow they are */
     end_listen(&listener, 4, &to);
     for (unsigned i = 0; i < 3; i++)
         silent[i] = raw_connect(&to);

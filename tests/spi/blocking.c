@@ -63,7 +63,9 @@ static void receives_time_out(void **state)
     sp_fails(WSAETIMEDOUT, sp_recv(pair.a, data, sizeof(data), 0, &got));
     assert_true(pal_now_ns() - before >= 90u * 1000000u); /* it did wait */
     assert_int_equal(got, 77);
+    sp_ok(sp_set_int(pair.a, WS_SOL_SOCKET, WS_SO_RCVTIMEO, (int)sp_env.wait_ms));
     sp_echo(pair.b, pair.a, 1); /* nothing got lost */
+    sp_ok(sp_set_int(pair.a, WS_SOL_SOCKET, WS_SO_RCVTIMEO, 100));
     sp_fails(WSAETIMEDOUT, sp_recv(pair.a, data, sizeof(data), 0, &got));
     sp_echo(pair.a, pair.b, 2);
     sp_pair_close(&pair);

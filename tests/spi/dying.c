@@ -107,10 +107,14 @@ static void the_target_dies_half_way(void **state)
         struct sp_pair pair;
         struct second_process p;
         struct peer peer;
+        unsigned ready;
 
         sp_process_start(&p, "on");
         sp_pair_open(&pair);
         peer_start(&peer, pair.b);
+        sp_ok(
+            sp_select(pair.a, SP_READ, sp_env.wait_ms, &ready)); /* what the peer sends is here: see below */
+        assert_int_equal(ready, SP_READ);
         sp_ok(sp_give(pair.a, p.pid, text));
         second_process_tell(&p, "adopt %s", text);
         second_process_order(&p, "send 1 0");

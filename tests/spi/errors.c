@@ -361,8 +361,9 @@ static void closing_ends_the_from_and_to_calls(void **state)
     sp_pair_open(&pair);
     stream.s = pair.a;
     sp_call_start(&receiving, receive_from_now, &datagram);
-    sp_call_start(&sending, fill_with_send_to, &stream);
     sp_call_blocks(&receiving);
+    sp_call_start(&sending, fill_with_send_to, &stream);
+    sp_call_blocks(&sending);
     sp_ok(sp_close(datagram.s));
     sp_ok(sp_close(pair.a));
     pair.a = INVALID_SOCKET;

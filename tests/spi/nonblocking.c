@@ -33,7 +33,7 @@ static uint64_t send_until_full(SOCKET s, uint32_t seed, DWORD piece_bytes)
                 sp_fail("it never gets full");
         }
         sp_fails(WSAEWOULDBLOCK, error);
-        sp_ok(sp_select(s, SP_WRITE, 50, &ready));
+        sp_ok(sp_select(s, SP_WRITE, 250, &ready));
     } while (ready != 0);
     free(piece);
     return total;

@@ -76,6 +76,8 @@ static void numbers_on_a_connection(void **state)
         set_number(b, i, numbers[i].set);
         expect_number(b, i, numbers[i].set);
     }
+    sp_ok(sp_set_int(s, WS_SOL_SOCKET, WS_SO_RCVTIMEO, 0)); /* its time-outs were among them */
+    sp_ok(sp_set_int(b, WS_SOL_SOCKET, WS_SO_SNDTIMEO, 0));
     sp_echo(b, s, 1);
     sp_ok(sp_close(s));
     sp_ok(sp_close(b));

@@ -235,12 +235,16 @@ struct sp_call {
     int (*fn)(void *context);
     void *context;
     int error;
+    uint64_t asked; /* upcalls for a blocking hook before it */
     pal_atomic_u32 has_begun, is_over;
     struct pal_thread *thread;
 };
 void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context);
-/* It has begun, and a moment later it is not over: most likely it sleeps. */
+/* It is about to sleep in the switch: it has asked for the blocking hook, which comes after its socket is looked up (spi/block.c).
+ * No other call may begin to block meanwhile. */
 void sp_call_blocks(struct sp_call *c);
+/* For WSPGetOverlappedResult, which has no hook: it has begun, and a while later it is not over. Most likely it sleeps. */
+void sp_call_most_likely_blocks(struct sp_call *c);
 /* A blocking receive, for that. */
 struct sp_receiving {
     SOCKET s;

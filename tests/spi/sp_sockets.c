@@ -178,14 +178,22 @@ void sp_call_start(struct sp_call *c, int (*fn)(void *context), void *context)
     c->context = context;
     pal_store_relaxed(&c->has_begun, 0u);
     pal_store_relaxed(&c->is_over, 0u);
+    c->asked = ws2_upcall_count(SW_UPCALL_QUERY_BLOCKING_CALLBACK);
     c->thread = pal_thread_start(run_call, c, "call");
     assert_non_null(c->thread);
 }
 
 void sp_call_blocks(struct sp_call *c)
 {
-    sp_until(pal_load_acquire(&c->has_begun) != 0);
+    sp_until(ws2_upcall_count(SW_UPCALL_QUERY_BLOCKING_CALLBACK) > c->asked);
     pal_sleep_ms(30);
+    assert_false(pal_load_acquire(&c->is_over));
+}
+
+void sp_call_most_likely_blocks(struct sp_call *c)
+{
+    sp_until(pal_load_acquire(&c->has_begun) != 0);
+    pal_sleep_ms(200);
     assert_false(pal_load_acquire(&c->is_over));
 }
 

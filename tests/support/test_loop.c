@@ -88,7 +88,7 @@ void start_connect(struct fixture *f)
 {
     struct vb_addr to = addr("10.77.0.2:7000"), from = addr("10.77.0.1");
     struct vb_conn_params p = {
-        .data = "hi", .data_bytes = 2, .read_in = 200, .read_out = 4, .timeout_ms = 50};
+        .data = "hi", .data_bytes = 2, .read_in = 200, .read_out = 4, .timeout_ms = 500};
     assert_int_equal(vb_conn_create(f->a.cm, &from, &f->a, &f->a.conn), VB_OK);
     assert_int_equal(vb_conn_connect(f->a.conn, &to, &p), VB_E_STATE);
     assert_int_equal(vb_conn_bind_qp(f->a.conn, f->a.qp), VB_OK);

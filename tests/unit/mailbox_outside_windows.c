@@ -11,6 +11,7 @@
 #include <aclapi.h>
 #include <cmocka.h>
 
+#include "../support/windows/start_process.h"
 #include "mailbox_outside.h"
 #include "pal/mailbox.h"
 #include "pal/thread.h"
@@ -34,7 +35,7 @@ struct child child_start(const char *verb, const char *name)
     PROCESS_INFORMATION made;
     assert_true(GetModuleFileNameA(NULL, program, sizeof program) > 0);
     snprintf(line, sizeof line, "\"%s\" %s %s", program, verb, name);
-    assert_true(CreateProcessA(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &made));
+    assert_true(start_process(program, line, FALSE, 0, &start, &made));
     CloseHandle(made.hThread);
     return (struct child){.pid = made.dwProcessId, .handle = made.hProcess};
 }
@@ -155,8 +156,14 @@ static void with_silent_clients(int free_instances)
     struct late late = {.name = name};
     struct pal_thread *t = pal_thread_start(send_late, &late, "late");
     assert_non_null(t);
+    if (free_instances >
+        0) { /* it needs no reader; and the silent ones are timed from the first look on (mailbox_windows.c) */
+        pal_thread_join(t);
+        t = NULL;
+    }
     expect(box, "late");
-    pal_thread_join(t);
+    if (t != NULL)
+        pal_thread_join(t);
     assert_int_equal(late.result, PAL_MAIL_SENT);
     if (free_instances > 0) { /* slow is not silent: who is not in the way may take its time */
         write_to(silent[0], "12345678slow", HEAD + 4);

@@ -13,6 +13,7 @@
 
 #include "pal/process.h"
 #include "pal_outside.h"
+#include "../support/windows/start_process.h"
 
 #define CHILDREN 6
 #define RECORDS  40
@@ -28,7 +29,7 @@ static HANDLE start_child(const char *arguments, DWORD *pid)
     PROCESS_INFORMATION made;
     assert_true(GetModuleFileNameA(NULL, program, sizeof program) > 0);
     snprintf(line, sizeof line, "\"%s\" %s", program, arguments);
-    assert_true(CreateProcessA(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &made));
+    assert_true(start_process(program, line, FALSE, 0, &start, &made));
     CloseHandle(made.hThread);
     if (pid)
         *pid = made.dwProcessId;

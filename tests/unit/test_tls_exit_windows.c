@@ -45,8 +45,10 @@ int main(int argc, char **argv)
     if (argc > 1)
         return leave_threads_behind();
     for (unsigned i = 0; i < ROUNDS; i++) {
-        intptr_t code = _spawnl(_P_WAIT, argv[0], argv[0], "child", NULL);
+        intptr_t code = -1;
 
+        for (unsigned tries = 0; tries < 3 && code == -1; tries++) /* as in start_process.h */
+            code = _spawnl(_P_WAIT, argv[0], argv[0], "child", NULL);
         if (code != 0) {
             printf("round %u: the program ended with %d\n", i, (int)code);
             return 1;

@@ -58,9 +58,17 @@ static void b094_peeking_leaves_the_data(void **state)
 }
 
 static unsigned calls;
+static volatile LONG begun; /* calls, for other threads to see */
 static void CALLBACK count_call(ULONG_PTR by)
 {
+    InterlockedIncrement(&begun);
     calls += (unsigned)by;
+}
+
+static LONG now_in(volatile LONG *at)
+{
+    InterlockedIncrement(at);
+    return InterlockedDecrement(at);
 }
 
 static void b096_a_receive_with_data_ready_runs_no_queued_call(void **state)
@@ -87,6 +95,16 @@ static DWORD WINAPI send_soon(LPVOID socket_at)
     return send(*(SOCKET *)socket_at, "late", 4, 0) == 4 ? 0 : 1;
 }
 
+/* A receive that finds data runs no call (B096): nothing is sent before a call has begun, or it is clear that none does. */
+static DWORD WINAPI send_when_called(LPVOID socket_at)
+{
+    DWORD end = GetTickCount() + wt_env.wait_ms;
+
+    while (now_in(&begun) == 0 && GetTickCount() < end)
+        Sleep(1);
+    return send_soon(socket_at);
+}
+
 static void b097_a_blocked_receive_runs_queued_calls(void **state)
 {
     struct wt_pair pair = wt_pair();
@@ -95,8 +113,9 @@ static void b097_a_blocked_receive_runs_queued_calls(void **state)
 
     (void)state;
     calls = 0;
+    begun = 0;
     assert_int_not_equal(QueueUserAPC(count_call, GetCurrentThread(), 1), 0);
-    sender = wt_thread(send_soon, &pair.client);
+    sender = wt_thread(send_when_called, &pair.client);
     assert_int_equal(OK(recv(pair.server, data, 4, 0)), 4);
     assert_int_equal(calls, 1);
     wt_join(sender);
@@ -110,12 +129,6 @@ static struct {
     HANDLE port;
     volatile LONG calls, is_over, is_wrong;
 } waits;
-
-static LONG now_in(volatile LONG *at)
-{
-    InterlockedIncrement(at);
-    return InterlockedDecrement(at);
-}
 
 static void CALLBACK count_for_thread(ULONG_PTR data)
 {
@@ -225,6 +238,7 @@ static char inner_byte;
 static void CALLBACK receive_inside(ULONG_PTR data)
 {
     (void)data;
+    InterlockedIncrement(&begun);
     calls += recv(inner.server, &inner_byte, 1, 0) == 1 ? 1 : 100;
 }
 
@@ -238,10 +252,11 @@ static void b097_a_queued_call_blocks_itself(void **state)
     (void)state;
     inner = wt_pair();
     calls = 0;
+    begun = 0;
     assert_int_not_equal(QueueUserAPC(receive_inside, GetCurrentThread(), 1), 0);
-    senders[0] = wt_thread(send_soon, &inner.client);
+    senders[0] = wt_thread(send_when_called, &inner.client);
     assert_int_equal(WaitForSingleObject(senders[0], 0), WAIT_TIMEOUT);
-    senders[1] = wt_thread(send_soon, &pair.client);
+    senders[1] = wt_thread(send_when_called, &pair.client);
     assert_int_equal(OK(recv(pair.server, data, 4, 0)), 4);
     assert_int_equal(calls, 1);
     wt_join(senders[0]);

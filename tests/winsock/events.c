@@ -262,14 +262,20 @@ static void b167_room_after_there_was_none(void **state)
     struct wt_pair pair = wt_pair();
     static char block[65536];
     WSAEVENT e = watch(pair.client, FD_WRITE);
-    int sent = 0, got = 0, n;
+    int sent = 0, got = 0, before, n;
+    LONG came;
 
     (void)state;
     expect(pair.client, e, FD_WRITE);
-    while ((n = send(pair.client, block, sizeof(block), 0)) != SOCKET_ERROR)
-        sent += n;
-    assert_int_equal(WSAGetLastError(), WSAEWOULDBLOCK);
-    expect_none(pair.client, e);
+    do { /* over loopback TCP may move more a moment after it took nothing; who says so has room */
+        before = sent;
+        while ((n = send(pair.client, block, sizeof(block), 0)) != SOCKET_ERROR)
+            sent += n;
+        assert_int_equal(WSAGetLastError(), WSAEWOULDBLOCK);
+        assert_true(sent > before);
+        came = wt_events(pair.client, e, SHORT_MS);
+    } while (came == FD_WRITE);
+    assert_int_equal(came, 0);
     while (got < sent)
         got += OK(recv(pair.server, block, sizeof(block), 0));
     expect(pair.client, e, FD_WRITE);

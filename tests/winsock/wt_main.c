@@ -1,9 +1,9 @@
 /* wt_main.c - one lane, one group or all.
  * usage: winsock --lane wine|tcp|san|dll|dll-san [--address OWN_ADDRESS] [--silent ADDRESS_THAT_ANSWERS_NOBODY] [--group NAME]
- *                [--excepted run]
+ *                [--excepted run] [--watchdog SECONDS]
  * Without --address: WSD_TEST_ADDR over a SAN, else 127.0.0.1. The lane's surroundings (WSD_SWITCH, WSD_PROVIDER, ...) come from the
  * environment. Each test runs between WSAStartup and WSACleanup. With "--excepted run" what a lane is excepted from runs as well, to see
- * whether the reason still holds.
+ * whether the reason still holds. The watchdog strikes after that many seconds, 100 by default: ctest has to be more patient.
  * Exit status: 0; 1: tests failed; 2: usage; 77: skipped, with the reason on standard error. */
 #include "wt.h"
 
@@ -21,10 +21,10 @@ static unsigned passed, excepted, failed;
 static bool excepted_run_too;
 
 /* A test that hangs ends the program: somebody looks at the clock. */
-#define WATCHDOG_MS 100000u
+static DWORD watchdog_ms = 100000;
 static DWORD WINAPI watchdog(LPVOID is_over)
 {
-    if (WaitForSingleObject(is_over, WATCHDOG_MS) != WAIT_TIMEOUT)
+    if (WaitForSingleObject(is_over, watchdog_ms) != WAIT_TIMEOUT)
         return 0;
     fprintf(stderr, "\nthe watchdog struck: a test hangs\n");
     abort();
@@ -65,7 +65,7 @@ static void run_line(const struct wt_line *line)
 static int usage(void)
 {
     fprintf(stderr, "usage: winsock --lane wine|tcp|san|dll|dll-san [--address A] [--silent A] [--group G]\n"
-                    "               [--excepted run]\n");
+                    "               [--excepted run] [--watchdog SECONDS]\n");
     return 2;
 }
 
@@ -97,6 +97,8 @@ int main(int argc, char **argv)
             group = value;
         else if (strcmp(argv[i], "--excepted") == 0)
             excepted_run_too = strcmp(value, "run") == 0;
+        else if (strcmp(argv[i], "--watchdog") == 0)
+            watchdog_ms = (DWORD)strtoul(value, NULL, 10) * 1000u;
         else
             return usage();
     }
@@ -111,7 +113,7 @@ int main(int argc, char **argv)
     wt_env.here.sin_addr.s_addr = inet_addr(address);
     wt_env.wait_ms = 20000;
     wt_env.program = argv[0];
-    if (wt_env.lane == 0 || wt_env.here.sin_addr.s_addr == INADDR_NONE)
+    if (wt_env.lane == 0 || wt_env.here.sin_addr.s_addr == INADDR_NONE || watchdog_ms == 0)
         return usage();
     setvbuf(stdout, NULL, _IOLBF, 1024);
     is_over = CreateEventA(NULL, TRUE, FALSE, NULL);

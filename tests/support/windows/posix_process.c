@@ -1,5 +1,6 @@
 /* posix_process.c - a child process with pipes, and what one does to it. */
 #include "posix_on_windows.h"
+#include "start_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,23 +92,6 @@ __attribute__((constructor)) static void say_nothing(void)
     OutputDebugStringA("");
 }
 
-/* Seen once under Wine 8, on a machine that was busy with other things as well: a process could not be started, and the next one could.
- * So a failure is printed, and it is tried again. */
-static BOOL start_suspended(const char *path, const char *line, STARTUPINFOA *start,
-                            PROCESS_INFORMATION *made)
-{
-    for (int tries = 0; tries < 3; tries++) {
-        char own[4096]; /* CreateProcess may write to it */
-
-        snprintf(own, sizeof own, "%s", line);
-        if (CreateProcessA(path, own, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, start, made))
-            return TRUE;
-        fprintf(stderr, "CreateProcess(%s): error %lu\n", path, (unsigned long)GetLastError());
-        Sleep(200);
-    }
-    return FALSE;
-}
-
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *a, const void *attributes,
                 char *const argv[], char *const environment[])
 {
@@ -131,7 +115,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     start.hStdInput = ends[0];
     start.hStdOutput = ends[1];
     start.hStdError = ends[2];
-    const BOOL is_made = start_suspended(path, line, &start, &made);
+    const BOOL is_made = start_process(path, line, TRUE, CREATE_SUSPENDED, &start, &made);
     for (int i = 0; i < 3; i++)
         if (ends[i])
             CloseHandle(ends[i]);

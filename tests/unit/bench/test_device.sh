@@ -3,6 +3,8 @@
 # two-command form. WSD_TEST_ADDR names the device; without it the test is skipped (77).
 set -uo pipefail
 
+# shellcheck source=tests/interop/port.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../interop/port.sh"
 bench=$1
 address=${WSD_TEST_ADDR:-}
 [[ -n $address ]] || { echo "skipped: WSD_TEST_ADDR names no device" && exit 77; }
@@ -53,7 +55,7 @@ must lat --layer san --iters 50 --notify upcall --wake port --verify
 # Two commands, as on two machines.
 "$bench" --server --addr "$address" --port 18531 2>/dev/null &
 server=$!
-sleep 1
+wait_for_port 18531
 must lat --layer raw --iters 50 --connect 127.0.0.1:18531
 must bw --layer san --iters 50 --connect 127.0.0.1:18531
 kill "$server" && wait "$server" 2>/dev/null

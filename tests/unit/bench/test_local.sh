@@ -3,6 +3,8 @@
 # each table, the table side by side; the two-command form over sockets; usage errors.
 set -uo pipefail
 
+# shellcheck source=tests/interop/port.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../interop/port.sh"
 source=$1
 build=$2
 bench=$build/bench/wsdbench
@@ -48,7 +50,7 @@ figures=$(sed -n '/^# side by side/,$p' "$results/said" | awk '!/^#/ && !/ -( |$
 port=18540
 "$bench" --server --port "$port" 2>/dev/null &
 server=$!
-sleep 1
+wait_for_port "$port"
 for layer in tcp unix; do
     status_is 0 "$bench" lat --layer "$layer" --iters 20 --connect "127.0.0.1:$port" --timeout 20 --quiet
 done

@@ -538,7 +538,7 @@ static void wait_for_registration(void)
 static void a_registration_under_way_during_an_invalidation_is_usable_once_and_never_cached(void **state)
 {
     (void)state;
-    assert_int_equal(vb_fault_set("mr_reg:1:late=300", NULL, 0), VB_OK);
+    assert_int_equal(vb_fault_set("mr_reg:1:late=2000", NULL, 0), VB_OK);
     struct pal_thread *t = pal_thread_start(slow_get, NULL, "slow");
     assert_non_null(t);
     wait_for_registration();

@@ -1,6 +1,6 @@
 /* test_foreign.c - what stands on a port, or comes to one, and is no iWARP peer: the status says that nobody serves there, and
  * the text (vb_conn_text(), vb_listener_text()) names what it sent, as text that a terminal may be given.
- * Plain ports but where a test says mapped; WSD_SOFTIWARP_DEAD_MS is 1000. */
+ * Plain ports but where a test says mapped; WSD_SOFTIWARP_DEAD_MS is 3000. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -478,6 +478,6 @@ int main(void)
         MAPPED(a_client_of_another_service_is_not_counted),
     };
     setenv("WSD_SOFTIWARP_PORTS", "plain", 1);
-    setenv("WSD_SOFTIWARP_DEAD_MS", "1000", 1);
+    setenv("WSD_SOFTIWARP_DEAD_MS", "3000", 1);
     return cmocka_run_group_tests_name("foreign", tests, NULL, NULL);
 }

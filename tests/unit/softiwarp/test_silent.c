@@ -1,6 +1,6 @@
 /* test_silent.c - peers that take part in TCP and say nothing, or half of what is due: every attempt ends in bounded time
  * with the status that says so, whoever gives one up need not wait, and nobody else is kept waiting.
- * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 1000.
+ * Ports are plain, so that raw TCP sockets of the test can stand where a peer is expected. WSD_SOFTIWARP_DEAD_MS is 3000.
  * With --own-network: what needs the network that ../../support/own_network.sh makes. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
         TEST(an_attempt_that_gets_no_answer_can_be_given_up_at_once),
     };
     setenv("WSD_SOFTIWARP_PORTS", "plain", 1);
-    setenv("WSD_SOFTIWARP_DEAD_MS", "1000", 1);
+    setenv("WSD_SOFTIWARP_DEAD_MS", "3000", 1);
     if (argc == 2 && strcmp(argv[1], "--own-network") == 0) {
         alone_address = "10.77.9.1";
         return cmocka_run_group_tests_name("silent", own_network, NULL, NULL);
